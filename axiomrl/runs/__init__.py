@@ -1,0 +1,1 @@
+"""Writing and reading run directories: plain files that anyone can read."""
