@@ -1,0 +1,1 @@
+"""The runtime: environments, networks, the training loop, scoring, checkpoints."""

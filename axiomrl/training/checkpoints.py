@@ -1,0 +1,114 @@
+"""Training states as files: tensors and plain containers only.
+
+NumPy arrays become tensors on the way out and arrays again on the way in; nobody else sees
+tensors. Files are read with `weights_only=True` after their checksums have been verified, so a
+checkpoint from a stranger cannot run code and a damaged one is never half read.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from axiomrl.errors import CheckpointError
+
+FORMAT = 1
+REQUIRED = ("format", "algo", "env_id", "counters", "algorithm", "environments", "positions")
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Write a training state."""
+    import torch
+
+    torch.save(_to_tensors({"format": FORMAT, **state}), path)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a training state.
+
+    Raises CheckpointError when the file is missing, damaged, of a newer format, no training
+    state, or holds pickled classes (nothing of which is executed).
+    """
+    import torch
+
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
+    _verify(path, data)
+    try:
+        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{path}: holds something other than tensors and plain containers; refused",
+            hint="axiomrl never writes such files; nothing in it was executed",
+        ) from error
+    except (RuntimeError, EOFError, KeyError, ValueError) as error:
+        raise _damaged(path) from error
+    if not isinstance(state, dict) or any(key not in state for key in REQUIRED):
+        raise CheckpointError(f"{path}: is not a training state of axiomrl")
+    if state["format"] > FORMAT:
+        raise CheckpointError(
+            f"{path}: has format {state['format']}, this axiomrl reads up to {FORMAT}",
+            hint="upgrade axiomrl",
+        )
+    arrays: dict[str, Any] = _to_arrays(state)
+    return arrays
+
+
+def is_valid(path: Path) -> bool:
+    """Whether the file reads as a training state."""
+    try:
+        load(path)
+    except CheckpointError:
+        return False
+    return True
+
+
+def _verify(path: Path, data: bytes) -> None:
+    # torch skips the checksums of its zip entries; a flipped bit would go unseen.
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError) as error:
+        raise _damaged(path) from error
+    if damaged is not None:
+        raise _damaged(path)
+
+
+def _damaged(path: Path) -> CheckpointError:
+    return CheckpointError(
+        f"{path}: is no checkpoint, or is truncated or damaged",
+        hint="`axiomrl resume RUN_DIRECTORY` picks the newest one that is whole",
+    )
+
+
+def _to_tensors(value: Any) -> Any:
+    import torch
+
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(np.ascontiguousarray(value))
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, dict):
+        return {key: _to_tensors(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_to_tensors(item) for item in value]
+    return value
+
+
+def _to_arrays(value: Any) -> Any:
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        return value.numpy()
+    if isinstance(value, dict):
+        return {key: _to_arrays(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_to_arrays(item) for item in value]
+    return value

@@ -1,0 +1,452 @@
+"""Starting, resuming and scoring runs: what the commands and the Python interface call."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from axiomrl.algorithms import algorithm_class
+from axiomrl.algorithms.protocol import Algorithm, AlgorithmContext
+from axiomrl.config import config_from_mapping
+from axiomrl.config.schema import TrainConfig
+from axiomrl.errors import (
+    CheckpointError,
+    ConfigError,
+    InputError,
+    RunAliveError,
+    UnusableEnvironmentError,
+)
+from axiomrl.metrics import METRICS, direction_of
+from axiomrl.runs.creation import Parent
+from axiomrl.runs.layout import checkpoint_step
+from axiomrl.runs.run import Run
+from axiomrl.training import checkpoints
+from axiomrl.training.environments import Environments
+from axiomrl.training.evaluation import Episodes, Evaluator
+from axiomrl.training.factory import evaluation_settings
+from axiomrl.training.interrupts import stop_on_signals
+from axiomrl.training.loop import OnProgress, Training, TrainingProgress
+from axiomrl.training.seeding import Stream, set_training_seed
+
+if TYPE_CHECKING:
+    from axiomrl.runs.record import RunRecord
+
+__all__ = ["Finished", "OnProgress", "Scores", "TrainingProgress", "resume", "score", "start"]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a call of `start` or `resume` ended, when it ended well."""
+
+    directory: Path
+    status: str
+    env_steps: int
+    note: str | None = None  # what the user should know, in one sentence
+
+
+@dataclass
+class Scores(Episodes):
+    """Episodes scored with a saved policy."""
+
+    checkpoint: Path = field(default_factory=Path)
+    seed: int = 0
+    note: str | None = None
+
+
+@dataclass
+class _Parts:
+    """What training consists of, built from a configuration before any file is written."""
+
+    config: TrainConfig
+    engine: str
+    device: str
+    environments: Environments
+    algorithm: Algorithm
+    evaluator: Evaluator | None
+
+    def close(self) -> None:
+        self.environments.close()
+        if self.evaluator is not None:
+            self.evaluator.close()
+
+
+def start(
+    config: TrainConfig,
+    *,
+    command: Sequence[str] | None = None,
+    on_progress: OnProgress | None = None,
+) -> Finished:
+    """Train a new run to its end.
+
+    Raises InputError before any run directory exists, Interrupted after a signal (the run is
+    checkpointed), DivergedError when the parameters stop being finite.
+    """
+    parts = _build(config)
+    run = Run.create(config, command=command, device=parts.device, engine=parts.engine)
+    return _train(parts, run, None, on_progress)
+
+
+def resume(
+    record: RunRecord,
+    *,
+    checkpoint: Path | None = None,
+    total_timesteps: int | None = None,
+    runs_dir: Path | None = None,
+    device: str | None = None,
+    threads: int | None = None,
+    command: Sequence[str] | None = None,
+    on_progress: OnProgress | None = None,
+) -> Finished:
+    """Continue a run exactly where a checkpoint left it.
+
+    From its newest whole checkpoint an unfinished run goes on in its own directory. Another
+    total, or an older checkpoint, makes a new run with `parent`, in `runs_dir` (default: beside
+    the parent). A run that was killed before its first checkpoint starts again, which gives the
+    same numbers. A finished run without a larger total is left alone.
+
+    Raises RunAliveError, CheckpointError, ResumeMismatchError, and what `start` raises.
+    """
+    _refuse_living(record)
+    config = _config_of(record, device=device, threads=threads)
+    newest = _newest_whole(record)
+    source = newest if checkpoint is None else checkpoint
+    if source is None:
+        return _start_again(record, config, total_timesteps, command, on_progress)
+    state = checkpoints.load(source)
+    _require_same(state, config, source)
+    reached = int(state["counters"]["env_steps"])
+    total = config.total_timesteps if total_timesteps is None else total_timesteps
+    is_newest = newest is not None and _same_step(source, newest)
+    if is_newest and reached >= total:
+        if record.status == "completed" or reached >= config.total_timesteps:
+            return _already_complete(record, config, reached, total, command)
+        raise InputError(
+            f"--total-timesteps: {total} is not beyond step {reached}, which the run has reached"
+        )
+    parts = _build(replace(config, total_timesteps=total))
+    if is_newest and total == config.total_timesteps:
+        run = Run.reopen(
+            record.directory, command=command, device=parts.device, engine=parts.engine
+        )
+        finished = _train(parts, run, state, on_progress)
+        return replace(finished, note=f"continued from step {reached:,}")
+    if reached >= total:
+        raise InputError(
+            f"--total-timesteps: {total} is not beyond step {reached} of {source.name}"
+        )
+    parent = Parent(
+        path=str(source),
+        step=reached,
+        config_hash=str(record.metadata.get("config_hash") or ""),
+        run_id=record.metadata.get("run_id"),
+    )
+    beside = record.directory.parent if runs_dir is None else runs_dir
+    config = replace(parts.config, output_dir=str(beside))
+    parts.config = config
+    run = Run.create(
+        config, command=command, parent=parent, device=parts.device, engine=parts.engine
+    )
+    finished = _train(parts, run, state, on_progress, is_child=True)
+    return replace(
+        finished,
+        note=f"a new run that continues {record.directory.name} from step {reached:,}",
+    )
+
+
+def score(
+    target: RunRecord,
+    *,
+    checkpoint: str | Path = "best",
+    episodes: int = 100,
+    seed: int | None = None,
+    deterministic: bool = True,
+) -> Scores:
+    """Play fresh episodes with a saved policy; no seed of theirs was used in training.
+
+    `checkpoint` is best, final, step_<n>, or a file. Without a best checkpoint the newest one is
+    scored, and `note` says so. Raises CheckpointError and InputError.
+    """
+    if episodes < 1:
+        raise InputError(f"--episodes: {episodes} is not at least 1")
+    config = _config_of(target, device=None, threads=None)
+    config = replace(config, num_envs=1, seed=config.seed if seed is None else seed)
+    path, note = _checkpoint_named(target, checkpoint)
+    state = checkpoints.load(path)
+    _require_same(state, config, path)
+    evaluator = Evaluator(
+        config.env_id,
+        evaluation_settings(config.environment),
+        episodes=episodes,
+        deterministic=deterministic,
+        seed=config.seed,
+        stream=Stream.SCORING,
+    )
+    parts = _build(replace(config, evaluation=replace(config.evaluation, every=0)), scoring=True)
+    try:
+        parts.algorithm.load_state_dict(state["algorithm"])
+        normalizer = parts.environments.normalizer
+        if normalizer is not None:
+            normalizer.load_state_dict(state["environments"]["normalizer"])
+        scored = evaluator.score(parts.algorithm, normalizer, index=0)
+    finally:
+        parts.close()
+        evaluator.close()
+    return Scores(
+        returns=scored.returns,
+        lengths=scored.lengths,
+        checkpoint=path,
+        seed=config.seed,
+        note=note,
+    )
+
+
+def _train(
+    parts: _Parts,
+    run: Run,
+    state: dict[str, Any] | None,
+    on_progress: OnProgress | None,
+    *,
+    is_child: bool = False,
+) -> Finished:
+    """Run the loop within the run directory; `state` is the checkpoint to continue from."""
+    with run, stop_on_signals() as stop:
+        training = Training(
+            parts.config,
+            run,
+            parts.environments,
+            parts.algorithm,
+            parts.evaluator,
+            stop=stop,
+            on_progress=on_progress,
+        )
+        try:
+            if state is not None:
+                training.load_state_dict(state, keep_best=not is_child)
+                if not is_child:
+                    _rewind(run, parts.config, state)
+            training.train(is_new=state is None or is_child)
+        finally:
+            parts.close()
+    return Finished(run.directory, "completed", training.counters.env_steps)
+
+
+def _rewind(run: Run, config: TrainConfig, state: dict[str, Any]) -> None:
+    counters, latest = state["counters"], dict(state["latest_metrics"])
+    metric, best = config.benchmark.best_metric, None
+    if metric is not None and counters["best_step"] is not None:
+        best = {
+            "step": counters["best_step"],
+            "metric_name": metric,
+            "metric_value": counters["best_value"],
+        }
+        # the checkpoint of a new best is taken just before it is marked as such
+        latest[f"best_{metric}"] = counters["best_value"]
+    run.rewind(
+        state["positions"],
+        step=counters["env_steps"],
+        best=best,
+        latest_metrics=latest,
+        non_finite=state["non_finite_metrics"],
+    )
+
+
+def _start_again(
+    record: RunRecord,
+    config: TrainConfig,
+    total_timesteps: int | None,
+    command: Sequence[str] | None,
+    on_progress: OnProgress | None,
+) -> Finished:
+    """A run killed before its first checkpoint: from the beginning, in its directory."""
+    if total_timesteps not in (None, config.total_timesteps):
+        raise CheckpointError(
+            f"{record.directory}: has no checkpoint to continue from",
+            hint="leave out --total-timesteps to start it again, or train a new run",
+        )
+    parts = _build(config)
+    run = Run.reopen(record.directory, command=command, device=parts.device, engine=parts.engine)
+    run.restart()
+    finished = _train(parts, run, None, on_progress)
+    return replace(finished, note="it had no checkpoint yet and was started again")
+
+
+def _already_complete(
+    record: RunRecord,
+    config: TrainConfig,
+    reached: int,
+    total: int,
+    command: Sequence[str] | None,
+) -> Finished:
+    """A run that needs no more steps; one that was killed just before saying so is completed."""
+    note = (
+        f"already complete at step {reached:,}; to train on: "
+        f"axiomrl resume {record.directory} --total-timesteps {2 * config.total_timesteps}"
+    )
+    if record.status != "completed" and total == config.total_timesteps:
+        state = checkpoints.load(record.checkpoints()[-1])
+        with Run.reopen(record.directory, command=command) as run:
+            _rewind(run, config, state)
+    return Finished(record.directory, "completed", reached, note)
+
+
+def _build(config: TrainConfig, *, scoring: bool = False) -> _Parts:
+    """Environments, algorithm and evaluator; every input error is raised here."""
+    _limit_threads(config.threads)
+    engine, device = _engine_and_device(config)
+    set_training_seed(config.seed, config.deterministic and engine == "torch")
+    _require_direction(config)
+    kind = algorithm_class(config.algo)
+    environments = Environments(
+        config.env_id,
+        config.environment,
+        num_envs=config.num_envs,
+        seed=config.seed,
+        reward_gamma=getattr(config.hyperparameters, "gamma", 0.99),
+    )
+    if environments.actions.kind not in kind.action_kinds:
+        raise UnusableEnvironmentError(
+            f"env_id: {config.env_id} has {_KIND_WORDS[environments.actions.kind]} actions, "
+            f"{config.algo} needs {' or '.join(_KIND_WORDS[k] for k in kind.action_kinds)} ones"
+        )
+    context = AlgorithmContext(
+        observations=environments.observations,
+        actions=environments.actions,
+        num_envs=config.num_envs,
+        engine=engine,
+        device=device,
+        seed=config.seed,
+    )
+    algorithm = kind(config.hyperparameters, context)
+    evaluator = None
+    if config.evaluation.every > 0 and not scoring:
+        evaluator = Evaluator(
+            config.env_id,
+            evaluation_settings(config.environment),
+            episodes=config.evaluation.episodes,
+            deterministic=config.evaluation.deterministic,
+            seed=config.seed,
+        )
+        evaluator.require_like(
+            environments.observations.size, environments.actions.kind, environments.actions.sizes
+        )
+    return _Parts(config, engine, device, environments, algorithm, evaluator)
+
+
+_KIND_WORDS = {
+    "discrete": "discrete",
+    "multi_discrete": "multi-discrete",
+    "box": "continuous",
+}
+
+
+def _limit_threads(threads: int) -> None:
+    if threads == 1 and os.environ.get("OPENBLAS_NUM_THREADS") == "1":
+        return
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(limits=threads)
+
+
+def _engine_and_device(config: TrainConfig) -> tuple[str, str]:
+    """Which engine computes the networks, and where.
+
+    `auto` is the hand-written engine on the CPU: it is the fastest for vectors. Asking for cuda
+    asks for torch; torch on `auto` takes a GPU if there is one.
+    """
+    if config.device == "cuda" and config.engine == "mlp":
+        raise ConfigError(
+            "engine: mlp runs on the CPU only", hint="use engine: torch with device: cuda"
+        )
+    engine = config.engine
+    if engine == "auto":
+        engine = "torch" if config.device == "cuda" else "mlp"
+    if engine == "mlp":
+        return engine, "cpu"
+    import torch
+
+    torch.set_num_threads(config.threads)
+    has_cuda = torch.cuda.is_available()
+    if config.device == "cuda" and not has_cuda:
+        raise ConfigError("device: cuda is not available here", hint="use device: auto or cpu")
+    return engine, "cuda" if has_cuda and config.device != "cpu" else "cpu"
+
+
+def _require_direction(config: TrainConfig) -> None:
+    metric = config.benchmark.best_metric
+    if metric is None or config.benchmark.best_metric_mode is not None:
+        return
+    if direction_of(metric) is None:
+        known = ", ".join(name for name, info in METRICS.items() if info.direction)
+        raise ConfigError(
+            f"benchmark.best_metric: whether more or less of {metric!r} is better is not known",
+            hint=f"set benchmark.best_metric_mode to max or min, or use one of {known}",
+        )
+
+
+def _refuse_living(record: RunRecord) -> None:
+    if record.status == "running":
+        process = record.metadata.get("process") or {}
+        raise RunAliveError(
+            f"{record.directory}: is being written by process {process.get('pid')}",
+            hint="wait for it, or stop it first",
+        )
+
+
+def _config_of(record: RunRecord, *, device: str | None, threads: int | None) -> TrainConfig:
+    values = dict(record.config())
+    if device is not None:
+        values["device"] = device
+        if device == "cuda" and values.get("engine") == "mlp":
+            values["engine"] = "auto"
+    if threads is not None:
+        values["threads"] = threads
+    return config_from_mapping(values, source=str(record.directory / "config.yaml"))
+
+
+def _newest_whole(record: RunRecord) -> Path | None:
+    """The newest checkpoint that reads; None if the run has none at all.
+
+    Raises CheckpointError when there are checkpoints but all of them are damaged.
+    """
+    saved = record.checkpoints()
+    for path in reversed(saved):
+        if checkpoints.is_valid(path):
+            return path
+    if saved:
+        checkpoints.load(saved[-1])
+    return None
+
+
+def _same_step(path: Path, newest: Path) -> bool:
+    return path.parent.resolve() == newest.parent.resolve() and (
+        checkpoint_step(path) == checkpoint_step(newest)
+    )
+
+
+def _require_same(state: dict[str, Any], config: TrainConfig, path: Path) -> None:
+    if (state["algo"], state["env_id"]) != (config.algo, config.env_id):
+        raise CheckpointError(
+            f"{path}: is of {state['algo']} on {state['env_id']}, "
+            f"the run of {config.algo} on {config.env_id}"
+        )
+
+
+def _checkpoint_named(record: RunRecord, name: str | Path) -> tuple[Path, str | None]:
+    if isinstance(name, Path):
+        return name, None
+    saved = record.checkpoints()
+    if name == "best" and record.best_checkpoint is not None:
+        return record.best_checkpoint, None
+    if name in ("best", "final") and saved:
+        note = "the run has no best checkpoint; its newest one is scored" if name == "best" else ""
+        return saved[-1], note or None
+    for path in saved:
+        if path.stem == name:
+            return path, None
+    known = ", ".join(path.stem for path in saved) or "none"
+    raise CheckpointError(
+        f"{record.directory}: has no checkpoint {name!r}", hint=f"there are: {known}"
+    )
