@@ -1,0 +1,118 @@
+"""The `axiomrl` command: parses arguments, runs one subcommand, turns errors into exit codes.
+
+Exit codes: 0 done, 1 the work failed, 2 bad input, 130 interrupted (143 by SIGTERM).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from typer.core import TyperCommand
+
+import axiomrl
+from axiomrl.cli import config, doctor, eval, resume, terminal, train, zoo
+from axiomrl.cli.terminal import Invocation
+
+# The base of typer's usage errors. Its module moved between versions (click, typer._click),
+# so it is reached through the public subclass.
+UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+
+# Matrix libraries read these once, when they are loaded. Small networks are fastest on one
+# thread; `threads` in a configuration raises the number later.
+THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+EXAMPLES = """\b
+Examples:
+  axiomrl train --config configs/ppo/cartpole.yaml
+  axiomrl zoo --format report
+  axiomrl config --explain ppo
+"""
+
+app = typer.Typer(
+    name="axiomrl",
+    add_completion=False,
+    rich_markup_mode=None,  # help in rich's boxes takes three times as long to appear
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+
+class Command(TyperCommand):
+    """Writes its usage line plainly: `RUN`, where typer would write `{RUN}`."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """The words behind the command's name."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
+
+COMMANDS = {
+    "train": train,
+    "eval": eval,
+    "resume": resume,
+    "config": config,
+    "zoo": zoo,
+    "doctor": doctor,
+}
+for name, module in COMMANDS.items():
+    app.command(name, cls=Command, epilog=module.EXAMPLES)(module.run)
+
+
+@app.callback(invoke_without_command=True, epilog=EXAMPLES)
+def axiomrl_command(
+    context: typer.Context,
+    version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+    debug: bool = typer.Option(
+        False,
+        "--debug",
+        help="Show the traceback of every error. Also: AXIOMRL_DEBUG=1.",
+    ),
+) -> None:
+    """Train reinforcement-learning agents fast, resume them exactly, compare them honestly."""
+    if version:
+        terminal.data(f"axiomrl {axiomrl.__version__}")
+        raise typer.Exit()
+    if context.invoked_subcommand is None:
+        terminal.data(context.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code; nothing is raised but SystemExit."""
+    for variable in THREAD_VARIABLES:
+        os.environ.setdefault(variable, "1")
+    invocation = Invocation.from_arguments(sys.argv[1:] if arguments is None else arguments)
+    with warnings.catch_warnings():
+        warnings.showwarning = terminal.show_warning  # type: ignore[assignment]
+        code = _run(invocation)
+    return _flushed(code)
+
+
+def _run(invocation: Invocation) -> int:
+    try:
+        code = app(
+            args=invocation.arguments,
+            prog_name="axiomrl",
+            standalone_mode=False,
+            obj=invocation,
+        )
+    except UsageError as error:
+        return terminal.report_usage_error(error)
+    except Exception as error:
+        return terminal.report_error(error, debug=invocation.debug)
+    if code == 130:  # typer's answer to KeyboardInterrupt
+        terminal.note("interrupted")
+    return code if isinstance(code, int) else 0
+
+
+def _flushed(code: int) -> int:
+    """Deliver what is still buffered; a reader that went away is no error worth a message."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1  # as typer does when it is the command that notices
+    return code

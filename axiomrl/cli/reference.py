@@ -1,0 +1,48 @@
+"""The reference page of the command line, rendered from the commands themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from typer.main import get_command
+
+from axiomrl.cli.app import COMMANDS, app
+
+WIDTH = 80  # of the help texts, whatever terminal the page is made in
+
+_INTRODUCTION = """\
+# Command line
+
+What a command computes goes to stdout; progress, warnings and errors go to stderr, so that
+`DIR=$(axiomrl train --config …)` holds the run directory and nothing else. Colour appears only
+on a terminal, and never when `NO_COLOR` is set. `python -m axiomrl` is the same command.
+
+A **run** is named by its directory, by a unique prefix of the directory's name, or by its run id.
+
+| exit code | meaning |
+|---|---|
+| 0 | done |
+| 1 | the work failed: training diverged, an environment raised an error, the disk is full |
+| 2 | bad input: nothing was started, no run directory was made |
+| 130, 143 | interrupted by SIGINT (Ctrl-C) or SIGTERM; training has been checkpointed |
+
+| environment variable | meaning |
+|---|---|
+| `AXIOMRL_DEBUG` | `1`: show the traceback of every error, as `--debug` does |
+| `NO_COLOR` | set to anything: no colour |
+| `OPENBLAS_NUM_THREADS`, `OMP_NUM_THREADS`, `MKL_NUM_THREADS` | `1` unless they are set |
+"""
+
+
+def reference_page() -> str:
+    """`docs/reference/cli.md`: exit codes, variables, and the help of every command."""
+    group: Any = get_command(app)  # the class belongs to typer, and moves between versions
+    sections = [_INTRODUCTION, _section("axiomrl", group)]
+    sections += [_section(f"axiomrl {name}", group.commands[name]) for name in COMMANDS]
+    return "\n".join(sections)
+
+
+def _section(title: str, command: Any) -> str:
+    context = typer.Context(command, info_name=title, terminal_width=WIDTH)
+    return f"## `{title}`\n\n```text\n{command.get_help(context).rstrip()}\n```\n"

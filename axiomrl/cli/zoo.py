@@ -1,0 +1,98 @@
+"""`axiomrl zoo`: compare runs."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from axiomrl.cli import terminal
+from axiomrl.errors import InputError
+
+if TYPE_CHECKING:
+    from axiomrl.runs.record import RunRecord
+
+EXAMPLES = """\b
+Examples:
+  axiomrl zoo --format report
+  axiomrl zoo --runs-dir runs --runs-dir /data/runs --output-format csv \\
+    --output-file report.csv
+"""
+
+
+def run(
+    view: Annotated[
+        Literal["report"],
+        typer.Option("--format", metavar="report", help="What is shown: one row per run."),
+    ] = "report",
+    runs_dirs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--runs-dir", metavar="DIR", help="Folder of runs. Repeatable.  [default: runs]"
+        ),
+    ] = None,
+    output_format: Annotated[
+        Literal["text", "json", "csv", "markdown"],
+        typer.Option(
+            "--output-format", metavar="text|json|csv|markdown", help="How it is printed."
+        ),
+    ] = "text",
+    output_file: Annotated[
+        Path | None,
+        typer.Option("--output-file", metavar="PATH", help="Write to a file instead of stdout."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite the output file if it exists.")
+    ] = False,
+) -> None:
+    """Show the runs below one or more folders.
+
+    What cannot be read is named on stderr (in JSON under "problems") and left out.
+    """
+    from axiomrl.reports.renderers import render
+    from axiomrl.reports.report import report
+
+    if output_file is not None and output_file.exists() and not force:
+        raise InputError(f"{output_file} exists already", hint="overwrite it with --force")
+    records, problems = _scan(runs_dirs)
+    is_for_screen = output_format == "text" and output_file is None and sys.stdout.isatty()
+    table = report(records, problems=problems, short_names=is_for_screen)
+    width = shutil.get_terminal_size().columns
+    options: dict[str, Any] = {"width": width} if is_for_screen else {}
+    text = render(table, output_format, **options)
+    if output_file is None:
+        terminal.data(text)
+    else:
+        _write(output_file, text)
+    for problem in problems:
+        terminal.warn(problem)
+    if not records:
+        terminal.note("no runs found; make one: axiomrl train --config configs/ppo/cartpole.yaml")
+
+
+def _scan(folders: list[Path] | None) -> tuple[list[RunRecord], list[str]]:
+    """The runs of all folders, each once, and what could not be read.
+
+    Raises InputError for a folder that was asked for and is not there.
+    """
+    from axiomrl.runs.store import RunStore
+
+    records: dict[Path, RunRecord] = {}
+    problems: list[str] = []
+    for folder in folders or [Path("runs")]:
+        if folders and not folder.is_dir():
+            raise InputError(f"--runs-dir {folder}: no such folder")
+        scanned = RunStore(folder).scan()
+        records.update((record.directory.resolve(), record) for record in scanned.records)
+        problems += [str(problem) for problem in scanned.problems]
+    return list(records.values()), problems
+
+
+def _write(path: Path, text: str) -> None:
+    from axiomrl.runs.files import write_text
+
+    write_text(path, text)
+    terminal.note(f"written: {terminal.short_path(path)}")

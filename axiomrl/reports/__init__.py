@@ -1,0 +1,1 @@
+"""Views of runs: records become a `Table`, and a renderer prints it."""

@@ -1,0 +1,27 @@
+"""How single values are written for a reader."""
+
+from __future__ import annotations
+
+import math
+
+from axiomrl.reports.table import Cell, Column
+
+
+def shown(cell: Cell, column: Column) -> str:
+    """A cell in words: grouped integers, two decimals, time spans; `-` where nothing is."""
+    if cell is None:
+        return "-"
+    if isinstance(cell, str):
+        return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in cell)
+    if column.kind == "seconds" and math.isfinite(cell):
+        return clock(cell)
+    if column.kind == "integer":
+        return f"{cell:,}"
+    return f"{cell:.2f}" if column.kind == "number" else str(cell)
+
+
+def clock(seconds: float) -> str:
+    """A time span as 0:07, 12:30 or 3:02:11."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
