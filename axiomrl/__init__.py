@@ -1,3 +1,37 @@
 """axiomrl: train reinforcement-learning agents fast, resume them exactly, compare them honestly."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from axiomrl.config import TrainConfig, load_config
+    from axiomrl.training.session import Finished, Scores, resume, score
+    from axiomrl.training.session import start as train
+
 __version__ = "0.1.0"
+
+__all__ = ["Finished", "Scores", "TrainConfig", "load_config", "resume", "score", "train"]
+
+# Public name -> where it lives. Nothing is imported before it is asked for.
+_PUBLIC = {
+    "Finished": "axiomrl.training.session:Finished",
+    "Scores": "axiomrl.training.session:Scores",
+    "TrainConfig": "axiomrl.config:TrainConfig",
+    "load_config": "axiomrl.config:load_config",
+    "resume": "axiomrl.training.session:resume",
+    "score": "axiomrl.training.session:score",
+    "train": "axiomrl.training.session:start",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, imported on first use."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'axiomrl' has no attribute {name!r}")
+    import importlib
+
+    module, _, attribute = _PUBLIC[name].partition(":")
+    value = getattr(importlib.import_module(module), attribute)
+    globals()[name] = value
+    return value

@@ -26,6 +26,7 @@ METRICS: dict[str, MetricInfo] = {
         "standard deviation of those returns (over episodes, ddof = 0)", "reward", "min"
     ),
     "eval_length_mean": MetricInfo("mean length of those episodes", "steps", None),
+    "eval_episodes": MetricInfo("how many episodes the evaluation played", "episodes", None),
     "best_eval_return_mean": MetricInfo(
         "highest eval_return_mean so far; in metadata.json only", "reward", "max"
     ),

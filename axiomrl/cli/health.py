@@ -81,6 +81,8 @@ def try_family(family: Family) -> dict[str, str | None]:
     try:
         import gymnasium
 
+        if family.extra == "mujoco":
+            _silence_mujoco()
         if family.registrar:
             importlib.import_module(family.registrar)
         environment = gymnasium.make(family.env_id)
@@ -98,6 +100,12 @@ def try_family(family: Family) -> dict[str, str | None]:
             first_line = (str(error).strip().splitlines() or [""])[0]
             result.update(status="broken", detail=f"{type(error).__name__}: {first_line}")
     return result
+
+
+def _silence_mujoco() -> None:
+    """Keep its warnings (about Gymnasium's model files) out of the folder: it logs them there."""
+    mujoco = importlib.import_module("mujoco")
+    mujoco.set_mju_user_warning(lambda _: None)
 
 
 def _versions(problems: list[str]) -> dict[str, str | None]:

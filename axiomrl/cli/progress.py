@@ -67,7 +67,7 @@ class ProgressLines:
         """Write a line if one is due."""
         tenths = int(10 * fraction(progress))
         if self._tenths is None:
-            self._write(f"{self._title}: {short_path(progress.run_directory)}")
+            self._write(f"{self._title}\n{short_path(progress.run_directory)}")
             self._tenths, self._shown_at_s = tenths, progress.duration_s
             return
         silent_s = progress.duration_s - self._shown_at_s
@@ -91,6 +91,7 @@ class ProgressBar:
 
     def __init__(self, title: str) -> None:
         self._title = title
+        self._terminal: Any = None
         self._bar: Any = None
         self._task: Any = None
         self._drawn_at_s = float("-inf")
@@ -103,6 +104,8 @@ class ProgressBar:
             return
         if self._bar is None:
             self._open(progress)
+        # Room at the end of the line keeps the `^C` that a terminal echoes from wrapping.
+        self._bar.console.width = max(20, self._terminal.width - 3)
         self._drawn_at_s = progress.duration_s
         self._bar.update(
             self._task,
@@ -123,8 +126,10 @@ class ProgressBar:
         from rich.progress import BarColumn, Progress, TextColumn
         from rich.table import Column
 
+        self._terminal = Console(stderr=True)  # its width follows the window's
         console = Console(stderr=True, highlight=False)
-        console.print(f"{self._title}: {short_path(progress.run_directory)}", soft_wrap=True)
+        console.print(self._title, style="bold", markup=False)
+        console.print(short_path(progress.run_directory), markup=False, soft_wrap=True)
         self._bar = Progress(
             BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=4)),
             TextColumn("{task.fields[numbers]}", table_column=Column(no_wrap=True)),

@@ -13,6 +13,7 @@ from axiomrl.errors import InputError, Interrupted
 
 if TYPE_CHECKING:
     from axiomrl.config import TrainConfig
+    from axiomrl.training.session import Finished
 
 
 def train_each(
@@ -32,7 +33,9 @@ def train_each(
     failed: list[int] = []
     for index, config in enumerate(configs):
         try:
-            _train_one(config, _title(configs, index), invocation, quiet)
+            finished = _train(config, _title(configs, index), invocation, quiet)
+            is_last = index == len(configs) - 1
+            show_finished(finished, quiet=quiet, next_commands=is_last)
         except Interrupted as interruption:
             repeat_imports(interruption, imports)
             _tell_what_remains(interruption, configs[index + 1 :], invocation)
@@ -56,12 +59,11 @@ def repeat_imports(interruption: Interrupted, imports: Sequence[str]) -> None:
         interruption.hint += " " + terminal.quoted(*options)
 
 
-def _train_one(config: TrainConfig, title: str, invocation: Invocation, quiet: bool) -> None:
+def _train(config: TrainConfig, title: str, invocation: Invocation, quiet: bool) -> Finished:
     from axiomrl.training import session
 
     with progress_display(title, quiet=quiet) as on_progress:
-        finished = session.start(config, command=invocation.command, on_progress=on_progress)
-    show_finished(finished, quiet=quiet)
+        return session.start(config, command=invocation.command, on_progress=on_progress)
 
 
 def _title(configs: Sequence[TrainConfig], index: int) -> str:

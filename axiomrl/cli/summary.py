@@ -8,38 +8,46 @@ from axiomrl.cli import terminal
 from axiomrl.cli.terminal import quoted, short_path
 
 if TYPE_CHECKING:
+    from axiomrl.runs.record import RunRecord
     from axiomrl.training.session import Finished
 
+WIDTH = 80  # longer commands are continued on a second line
 
-def show_finished(finished: Finished, *, quiet: bool) -> None:
+
+def show_finished(finished: Finished, *, quiet: bool = False, next_commands: bool = True) -> None:
     """The run directory on stdout; table and next commands on stderr, unless quiet."""
     if not quiet:
+        from axiomrl.runs.record import RunRecord
+
+        record = RunRecord.read(finished.directory)
         if finished.note:
             terminal.note(finished.note)
-        _show_results(finished)
-        _show_next_commands(finished)
+        _show_results(record, env_steps=finished.env_steps)
+        if next_commands:
+            _show_next_commands(record)
+        terminal.note()
     terminal.data(short_path(finished.directory))
 
 
-def _show_results(finished: Finished) -> None:
-    from axiomrl.runs.store import RunStore
-
-    metadata = RunStore(finished.directory.parent).find(str(finished.directory)).metadata
-    rows = result_rows(metadata, env_steps=finished.env_steps)
+def _show_results(record: RunRecord, *, env_steps: int) -> None:
+    episodes = (record.config().get("evaluation") or {}).get("episodes")
+    rows = result_rows(record.metadata, env_steps=env_steps, episodes=episodes)
     width = max(len(name) for name, _ in rows)
     terminal.note()
     for name, value in rows:
         terminal.note(f"  {name:<{width}}  {value}")
 
 
-def result_rows(metadata: dict[str, Any], *, env_steps: int) -> list[tuple[str, str]]:
-    """The lines of the closing table: name and value."""
+def result_rows(
+    metadata: dict[str, Any], *, env_steps: int, episodes: int | None
+) -> list[tuple[str, str]]:
+    """The lines of the closing table: name and value. `episodes` are those of one evaluation."""
     latest = metadata.get("latest_metrics") or {}
     progress = metadata.get("progress") or {}
     best = metadata.get("best_checkpoint") or {}
     rows = [("status", str(metadata.get("status")))]
     if (final := latest.get("eval_return_mean")) is not None:
-        rows.append(("final eval_return_mean", f"{final:.2f}"))
+        rows.append(("final eval_return_mean", f"{final:.2f} (n = {episodes} episodes)"))
     if (value := best.get("metric_value")) is not None:
         rows.append((f"best {best['metric_name']}", f"{value:.2f} at step {best['step']:,}"))
     rows.append(("env steps", f"{env_steps:,}"))
@@ -49,18 +57,20 @@ def result_rows(metadata: dict[str, Any], *, env_steps: int) -> list[tuple[str, 
     return rows
 
 
-def _show_next_commands(finished: Finished) -> None:
-    directory = short_path(finished.directory)
-    runs = short_path(finished.directory.parent)
+def _show_next_commands(record: RunRecord) -> None:
+    directory = short_path(record.directory)
+    runs = short_path(record.directory.parent)
+    longer = str(2 * (record.metadata.get("progress") or {}).get("total_timesteps", 0))
     elsewhere = () if runs == "runs" else ("--runs-dir", runs)
-    longer = str(2 * finished.env_steps)
     terminal.note()
     terminal.note("next:")
-    for command in (
-        quoted("axiomrl", "eval", directory),
-        quoted("tensorboard", "--logdir", runs),
-        quoted("axiomrl", "resume", directory, "--total-timesteps", longer),
-        quoted("axiomrl", "zoo", "--format", "report", *elsewhere),
+    for command, options in (
+        (("axiomrl", "eval", directory), ()),
+        (("tensorboard", "--logdir", runs), ()),
+        (("axiomrl", "resume", directory), ("--total-timesteps", longer)),
+        (("axiomrl", "zoo", "--format", "report"), elsewhere),
     ):
-        terminal.note(f"  {command}")
-    terminal.note()
+        line = "  " + quoted(*command, *options)
+        if len(line) > WIDTH and options:
+            line = f"  {quoted(*command)} \\\n    {quoted(*options)}"
+        terminal.note(line)

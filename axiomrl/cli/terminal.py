@@ -21,6 +21,7 @@ from typing import IO, Any
 
 from axiomrl.errors import AxiomRLError, Interrupted
 
+INDENT = "       "  # of the lines below `error: …`
 RED, YELLOW = "31;1", "33;1"  # bold
 
 # Failures of the machine rather than of the program: no traceback is needed to understand them.
@@ -71,6 +72,7 @@ def painted(text: str, style: str, stream: IO[Any]) -> str:
 def data(text: str) -> None:
     """One piece of output on stdout."""
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    sys.stdout.flush()  # so that what is read on both streams stands in its order
 
 
 def note(text: str = "") -> None:
@@ -102,6 +104,7 @@ def warnings_hidden(hidden: bool) -> Iterator[None]:
 def report_usage_error(error: Exception) -> int:
     """Show an error of the argument parser in two lines; returns the exit code, 2."""
     message = getattr(error, "format_message", error.__str__)().rstrip(".")
+    message = message.replace("Value error, ", "")  # pydantic's words, in newer versions of typer
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "axiomrl"
     _print_error(message[:1].lower() + message[1:], f"see: {path} --help")
@@ -135,8 +138,10 @@ def report_error(error: BaseException, *, debug: bool) -> int:
 
 
 def _print_error(message: str, hint: str | None) -> None:
-    lines = message.splitlines() + (hint.splitlines() if hint else [])
-    note(painted("error:", RED, sys.stderr) + " " + "\n       ".join(lines))
+    first, *others = (message.splitlines() or [""]) + (hint or "").splitlines()
+    note(f"{painted('error:', RED, sys.stderr)} {first}")
+    for line in others:
+        note(line if line.startswith(INDENT) else INDENT + line)
 
 
 def _below_the_parser(frames: TracebackType | None) -> TracebackType | None:

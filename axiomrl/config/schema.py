@@ -53,7 +53,7 @@ class SettingInfo:
 
 
 def setting(
-    help: str,  # noqa: A002 - the word the field's reader sees
+    help: str,
     default: T = _UNSET,
     *,
     low: float | None = None,
@@ -80,7 +80,7 @@ def setting(
     return made  # type: ignore[no-any-return]
 
 
-def block(kind: type[T], help: str, *, hashed: bool = True) -> T:  # noqa: A002
+def block(kind: type[T], help: str, *, hashed: bool = True) -> T:
     """A nested block of settings, by default with all its defaults."""
     info = SettingInfo(help=help, hashed=hashed)
     made: Any = field(default_factory=kind, metadata={"setting": info})

@@ -47,10 +47,10 @@ _VALUE = (
 )
 _ASSIGNMENT = re.compile(
     r"(?<![\w.])(?P<head>(?P<key>[A-Za-z_][\w.-]{0,100})[\"']?\]?"
-    r"(?:[ \t]*:[ \t]*[\w.\[\]| ]{1,60}?(?=[ \t]*=))?"  # a type annotation before `=`
-    r"[ \t]*(?::=|=>|!=|={1,3}|:(?!//))[ \t]*)" + _VALUE
+    r"(?:[ \t]{0,20}:[ \t]{0,20}[\w.\[\]| ]{1,60}?(?=[ \t]{0,20}=))?"  # a type annotation before `=`
+    r"[ \t]{0,20}(?::=|=>|!=|={1,3}|:(?!//))[ \t]{0,20})" + _VALUE
 )
-_FLAG = re.compile(r"(?P<head>(?<![\w-])--(?P<key>[A-Za-z][\w.-]{0,100})[ \t]+)(?!-)" + _VALUE)
+_FLAG = re.compile(r"(?P<head>(?<![\w-])--(?P<key>[A-Za-z][\w.-]{0,100})[ \t]{1,20})(?!-)" + _VALUE)
 _CODE_WORDS = {"none", "null", "true", "false", "str", "int", "bytes", "float", "bool", "any"}
 
 

@@ -62,7 +62,7 @@ def remedy(kind: Kind, key: str, value: Any) -> str | None:
 
 def suggestion(name: str, known: Sequence[str]) -> str | None:
     """`did you mean: …?` with the nearest of the known names; None if nothing is near."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return f"did you mean: {near[0]}?" if near else None
 
 
@@ -73,7 +73,7 @@ def nearest_setting(key: str, path: tuple[str, ...], known: Sequence[str], algo:
     block, and failing these the names that there are.
     """
     elsewhere = _settings_elsewhere(path, algo)
-    if key in elsewhere and (key,) != path[-1:]:
+    if key in elsewhere:
         block = elsewhere[key].rpartition(".")[0]
         where = f"under {block}: {elsewhere[key]}" if block else "at the top level"
         return f"{key} belongs {where}"
@@ -92,10 +92,12 @@ def _settings_elsewhere(path: tuple[str, ...], algo: Any) -> dict[str, str]:
     if isinstance(algo, str) and algo in ALGORITHMS:
         blocks[("hyperparameters",)] = algorithm_class(algo).config_class
     blocks.pop(path, None)
+    itself = path[-1] if path else None
     return {
         name: dotted((*prefix, name))
         for prefix, block in reversed(blocks.items())  # the outermost name wins
         for name in settings_of(block)
+        if name != itself  # a block has no place in itself
     }
 
 

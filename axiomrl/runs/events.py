@@ -35,7 +35,8 @@ class EventWriter(AppendFile):
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
         super().__init__(path)
         self._clock = clock
-        if not self.length:
+        self.is_new = not self.length
+        if self.is_new:
             self._append_version()
 
     def restart(self) -> None:

@@ -217,14 +217,19 @@ class Run:
         events_length = int(positions["events"])
         self._check_length(self._rows, int(positions["metrics"]))
         # Someone may have removed tensorboard/: then scalars begin again here.
-        is_known = self._events is not None and self._events.path.name == positions["events_file"]
-        if self._events is not None and is_known:
-            self._check_length(self._events, events_length)
+        events = self._events
+        is_known = (
+            events is not None
+            and not events.is_new
+            and events.path.name == positions["events_file"]
+        )
+        if events is not None and is_known:
+            self._check_length(events, events_length)
         self._remove_checkpoints(after=step)
         self._restore_best(best)
         self._rows.truncate(int(positions["metrics"]))
-        if self._events is not None:
-            self._events.truncate(events_length) if is_known else self._events.restart()
+        if events is not None:
+            events.truncate(events_length) if is_known else events.restart()
         latest = self._checkpoints / layout.checkpoint_name(step)
         self.metadata["latest_checkpoint_path"] = str(latest)
         self.metadata["latest_metrics"] = dict(latest_metrics)
@@ -390,8 +395,11 @@ def _final_status(error: BaseException | None) -> str:
 def _describe(error: BaseException) -> dict[str, str]:
     import traceback
 
+    # The message is masked on its own: behind `ValueError:` its words may pass for a type.
+    message, masked = str(error), mask_text(str(error))
+    trace = "".join(traceback.format_exception(error))
     return {
         "type": type(error).__name__,
-        "message": mask_text(str(error)),
-        "traceback": mask_text("".join(traceback.format_exception(error))),
+        "message": masked,
+        "traceback": mask_text(trace.replace(message, masked) if message else trace),
     }

@@ -7,6 +7,7 @@ gradients with respect to the network's outputs. Head name: "policy"; free param
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
@@ -102,17 +103,15 @@ class Categorical:
         self, network: Network, rows: int, steps: int, generator: np.random.Generator
     ) -> Callable[[Array], Array]:
         """Sample by the Gumbel-max trick, noise for the whole block drawn at once."""
-        shape = (steps, rows, self.outputs)
-        noise = iter(-np.log(generator.standard_exponential(shape, dtype=np.float32)))
-        return self._act(network, rows, noise)
+        noise = _gumbel(generator, (steps, rows, self.outputs))
+        return self._act(network, rows, iter(noise))
 
     def stream(
         self, network: Network, rows: int, generator: np.random.Generator
     ) -> Callable[[Array], Array]:
         """See Distribution.stream."""
-        shape = (rows, self.outputs)
-        draws = iter(lambda: generator.standard_exponential(shape, dtype=np.float32), None)
-        return self._act(network, rows, (-np.log(draw) for draw in draws))
+        noise = (_gumbel(generator, (rows, self.outputs)) for _ in itertools.count())
+        return self._act(network, rows, noise)
 
     def _act(self, network: Network, rows: int, noise: Iterator[Array]) -> Callable[[Array], Array]:
         infer = network.row_inference("policy", rows)
@@ -138,6 +137,12 @@ class Categorical:
             return np.stack([logits[:, group].argmax(1) for group in groups], axis=1)
 
         return act
+
+
+def _gumbel(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Standard Gumbel noise. One exponential draw in six million is 0: there it is infinite."""
+    with np.errstate(divide="ignore"):
+        return -np.log(generator.standard_exponential(shape, dtype=np.float32))
 
 
 def _softmax_group(xp: Any, logits: Any) -> tuple[Any, Any, Any]:

@@ -12,8 +12,8 @@ from axiomrl.config.schema import EnvironmentConfig
 from axiomrl.errors import UnusableEnvironmentError, did_you_mean
 
 # Environments that carry state from one episode to the next: a seeded reset does not bring them
-# back to the same start, so each episode needs an object of its own.
-CARRIES_STATE = ("BipedalWalker-v3", "BipedalWalkerHardcore-v3")
+# back to the same start, so each episode needs an object of its own. Names without version.
+CARRIES_STATE = ("BipedalWalker", "BipedalWalkerHardcore")
 
 # Where an environment's code lives, and the extra that installs what it needs.
 EXTRA_OF_MODULE = {
@@ -46,10 +46,12 @@ class EnvironmentFactory:
     def __init__(self, env_id: str, settings: EnvironmentConfig) -> None:
         self.env_id = env_id
         self.settings = settings
-        name = env_id.rpartition(":")[2]
+        name = env_id.rpartition(":")[2].partition("-v")[0]
         fresh = settings.fresh_each_episode
         self.fresh_each_episode = name in CARRIES_STATE if fresh is None else fresh
+        _import_module(env_id)
         _load_plugin(env_id)
+        _quiet_mujoco(env_id)
 
     def make(self) -> MadeEnvironment:
         """A new environment."""
@@ -88,6 +90,29 @@ def evaluation_settings(settings: EnvironmentConfig) -> EnvironmentConfig:
     )
 
 
+def _quiet_mujoco(env_id: str) -> None:
+    """Send MuJoCo's messages through Python's warnings.
+
+    By itself it prints them to stdout and writes MUJOCO_LOG.TXT into the working directory, even
+    for what only the authors of Gymnasium's models can change (deprecations).
+    """
+    import gymnasium
+
+    spec = gymnasium.registry.get(env_id.rpartition(":")[2])
+    if spec is None or not str(spec.entry_point).startswith("gymnasium.envs.mujoco"):
+        return
+    try:
+        import mujoco
+    except ImportError:
+        return  # making the environment will say which extra is missing
+
+    def show(message: str) -> None:
+        if "deprecated" not in message:
+            warnings.warn(f"MuJoCo: {message}", RuntimeWarning, stacklevel=2)
+
+    mujoco.set_mju_user_warning(show)
+
+
 def _strip(env: Any) -> MadeEnvironment:
     from gymnasium.wrappers import OrderEnforcing, TimeLimit
 
@@ -115,6 +140,21 @@ def _wrap(env: Any, path: str, keywords: Mapping[str, Any]) -> Any:
         raise UnusableEnvironmentError(f"{where} cannot be applied: {error}") from error
 
 
+def _import_module(env_id: str) -> None:
+    """Import the module of `module:Id`, which registers the environment."""
+    module = env_id.rpartition(":")[0]
+    if not module:
+        return
+    try:
+        importlib.import_module(module)
+    except Exception as error:
+        raise UnusableEnvironmentError(
+            f"env_id: {env_id}: module {module!r} cannot be imported: "
+            f"{type(error).__name__}: {error}",
+            hint="install the package that holds it, or correct the name",
+        ) from error
+
+
 def _load_plugin(env_id: str) -> None:
     for prefix, package in PLUGINS.items():
         if not env_id.startswith(prefix):
@@ -134,18 +174,13 @@ def _explain(env_id: str, error: Exception) -> UnusableEnvironmentError:
 
     name = env_id.rpartition(":")[2]
     spec = gymnasium.registry.get(name)
-    if isinstance(error, ModuleNotFoundError) and ":" in env_id and spec is None:
-        return UnusableEnvironmentError(
-            f"env_id: {env_id}: module {error.name!r} cannot be imported",
-            hint="install the package, or name it with --import",
-        )
     if isinstance(error, (gym_error.DependencyNotInstalled, ImportError)):
         entry = str(spec.entry_point) if spec is not None else ""
         for module, extra in EXTRA_OF_MODULE.items():
             if entry.startswith(module):
                 return _not_installed(env_id, extra)
         return UnusableEnvironmentError(f"env_id: {env_id} needs a missing package: {error}")
-    if spec is None:
+    if spec is None and isinstance(error, gym_error.Error):
         return UnusableEnvironmentError(
             f"env_id: {env_id!r} is not a known environment",
             hint=did_you_mean(name, gymnasium.registry, count=3)

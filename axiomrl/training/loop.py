@@ -9,6 +9,7 @@ checkpoint knows of everything that was written before it.
 from __future__ import annotations
 
 import math
+import shlex
 import time
 from collections import deque
 from collections.abc import Callable
@@ -187,14 +188,18 @@ class Training:
             "eval_return_mean": scored.return_mean,
             "eval_return_std": scored.return_std,
             "eval_length_mean": scored.length_mean,
+            "eval_episodes": float(len(scored.returns)),
             "time_eval_s": taken,
         }
 
     def _note_best(self, metrics: Metrics) -> bool:
-        """Whether this evaluation is the best so far; ties keep the earlier, NaN never wins."""
+        """Whether this evaluation is the best so far; a tie keeps the earlier.
+
+        A NaN or an infinity is never the best.
+        """
         metric = self.config.benchmark.best_metric
         value = metrics.get(metric, math.nan) if metric is not None else math.nan
-        if metric is None or math.isnan(value):
+        if metric is None or not math.isfinite(value):
             return False
         mode = self.config.benchmark.best_metric_mode or direction_of(metric)
         best = self.counters.best_value
@@ -226,6 +231,7 @@ class Training:
             "algo": self.config.algo,
             "env_id": self.config.env_id,
             "counters": asdict(self.counters),
+            "gradient_steps": self.algorithm.gradient_steps,
             "recent_episodes": [list(episode) for episode in self._recent],
             "algorithm": self.algorithm.state_dict(),
             "environments": self.environments.state_dict(),
@@ -258,7 +264,7 @@ class Training:
             f"interrupted at step {self.counters.env_steps:,} of "
             f"{self.config.total_timesteps:,}; the run is saved",
             signal_number=number,
-            hint=f"axiomrl resume {self.run.directory}",
+            hint=shlex.join(["axiomrl", "resume", str(self.run.directory)]),
         )
 
     def _diverged(self, before: int, after: int) -> DivergedError:

@@ -29,8 +29,9 @@ class NetworkSpec:
     """What a network computes from observations of `observation_size` numbers.
 
     `heads` names the outputs: each is an MLP of its own, hidden widths `hidden_sizes`, with so
-    many outputs. `head_gains` scale the initial last layer. `free` are parameters that do not
-    depend on the observation: name -> (size, initial value).
+    many outputs, on top of the layers that all share (`trunk_sizes`, none by default).
+    `head_gains` scale the initial last layer. `free` are parameters that do not depend on the
+    observation: name -> (size, initial value).
     """
 
     observation_size: int
@@ -39,6 +40,7 @@ class NetworkSpec:
     heads: Mapping[str, int]
     head_gains: Mapping[str, float]
     free: Mapping[str, tuple[int, float]]
+    trunk_sizes: tuple[int, ...] = ()
     is_orthogonal: bool = True  # else torch's default for linear layers
 
 
@@ -61,28 +63,38 @@ class ParameterLayout:
     """Where each parameter lies in the flat buffer; every one starts at a 64-byte line."""
 
     def __init__(self, spec: NetworkSpec) -> None:
-        self.heads: dict[str, list[Layer]] = {}
+        self.observation_size = spec.observation_size
         self.free: dict[str, slice] = {}
-        offset = 0
-        for head, outputs in spec.heads.items():
-            widths = [spec.observation_size, *spec.hidden_sizes, outputs]
-            self.heads[head] = []
-            for index, (before, after) in enumerate(pairwise(widths)):
-                self.heads[head].append(Layer(f"{head}.{index}", before, after, offset))
-                offset += round_up(after * (before + 1))
+        self.size = 0
+        trunk_widths = [spec.observation_size, *spec.trunk_sizes]
+        self.trunk = self._place("trunk", trunk_widths)
+        self.heads = {
+            head: self._place(head, [trunk_widths[-1], *spec.hidden_sizes, outputs])
+            for head, outputs in spec.heads.items()
+        }
         for name, (count, _) in spec.free.items():
-            self.free[name] = slice(offset, offset + count)
-            offset += round_up(count)
-        self.size = offset
+            self.free[name] = slice(self.size, self.size + count)
+            self.size += round_up(count)
+
+    def _place(self, name: str, widths: list[int]) -> list[Layer]:
+        layers = []
+        for index, (before, after) in enumerate(pairwise(widths)):
+            layers.append(Layer(f"{name}.{index}", before, after, self.size))
+            self.size += round_up(after * (before + 1))
+        return layers
+
+    @property
+    def layers(self) -> list[Layer]:
+        """Every layer, the trunk's first."""
+        return [*self.trunk, *(layer for layers in self.heads.values() for layer in layers)]
 
     def tensors(self, flat: Any) -> dict[str, Any]:
         """Named views into a flat buffer, shaped as torch's Linear shapes them."""
         named = {}
-        for layers in self.heads.values():
-            for layer in layers:
-                matrix = layer.view(flat)
-                named[f"{layer.name}.weight"] = matrix[:, : layer.inputs]
-                named[f"{layer.name}.bias"] = matrix[:, layer.inputs]
+        for layer in self.layers:
+            matrix = layer.view(flat)
+            named[f"{layer.name}.weight"] = matrix[:, : layer.inputs]
+            named[f"{layer.name}.bias"] = matrix[:, layer.inputs]
         for name, where in self.free.items():
             named[name] = flat[where]
         return named
@@ -97,16 +109,15 @@ def initial_parameters(
     uniform within ±1/sqrt(inputs) for both, which is torch's default.
     """
     flat = aligned_zeros(layout.size)
-    for head, layers in layout.heads.items():
-        for layer in layers:
-            matrix = layer.view(flat)
-            if spec.is_orthogonal:
-                is_last = layer is layers[-1]
-                gain = spec.head_gains[head] if is_last else GAINS[spec.activation]
-                matrix[:, :-1] = gain * _orthogonal(layer.outputs, layer.inputs, generator)
-            else:
-                bound = 1.0 / math.sqrt(layer.inputs)
-                matrix[:] = generator.uniform(-bound, bound, matrix.shape)
+    last = {id(layers[-1]): spec.head_gains[head] for head, layers in layout.heads.items()}
+    for layer in layout.layers:
+        matrix = layer.view(flat)
+        if spec.is_orthogonal:
+            gain = last.get(id(layer), GAINS[spec.activation])
+            matrix[:, :-1] = gain * _orthogonal(layer.outputs, layer.inputs, generator)
+        else:
+            bound = 1.0 / math.sqrt(layer.inputs)
+            matrix[:] = generator.uniform(-bound, bound, matrix.shape)
     for name, (_, value) in spec.free.items():
         flat[layout.free[name]] = value
     return flat
@@ -142,6 +153,12 @@ class Network(Protocol):
     def backward(self, output_gradients: Mapping[str, Any]) -> None:
         """Fill `gradients` from d loss / d output of the last forward."""
 
+    def input_gradient(self, output_gradients: Mapping[str, Any]) -> Any:
+        """The loss's gradient for the observations of the last forward, [B, D].
+
+        `gradients` is left alone.
+        """
+
     def output(self, head: str, observation: Any) -> Any:
         """One head's output [B, outputs], without anything kept for backward."""
 
@@ -174,94 +191,151 @@ class MLPNetwork:
         self.parameters = initial_parameters(spec, self._layout, generator)
         self.gradients = aligned_zeros(self._layout.size)
         self._activate, self._scale_by_slope = _ACTIVATIONS[spec.activation]
-        self._weights = {
-            head: [layer.view(self.parameters) for layer in layers]
-            for head, layers in self._layout.heads.items()
-        }
-        self._weight_gradients = {
-            head: [layer.view(self.gradients) for layer in layers]
+        self._trunk = _Matrices(self._layout.trunk, self.parameters, self.gradients)
+        self._heads = {
+            head: _Matrices(layers, self.parameters, self.gradients)
             for head, layers in self._layout.heads.items()
         }
         self._free = {name: self.parameters[where] for name, where in self._layout.free.items()}
         self._work: dict[int, _Work] = {}
+        self._inference: dict[tuple[str, int], Callable[[Array], Array]] = {}
         self._last: _Work | None = None
 
     def asarray(self, value: Array) -> Array:
         """The array itself."""
         return value
 
-    def _workspace(self, rows: int) -> _Work:
-        work = self._work.get(rows)
-        if work is None:
-            work = self._work[rows] = _Work(self._layout, self._spec.observation_size, rows)
-        return work
-
     def forward(self, observation: Array) -> dict[str, Array]:
         """See Network.forward."""
-        work = self._workspace(len(observation))
+        rows = len(observation)
+        work = self._work.get(rows)
+        if work is None:
+            work = self._work[rows] = _Work(self._layout, rows)
         work.inputs[:-1] = observation.T
-        outputs = {head: self._run_head(head, work) for head in self._weights}
+        self._run_trunk(work)
+        outputs = {head: self._run_head(head, work) for head in self._heads}
         self._last = work
         outputs.update(self._free)
         return outputs
 
+    def _run_trunk(self, work: _Work) -> None:
+        for weight, below, above in zip(
+            self._trunk.weights, work.trunk.inputs, work.trunk.outputs, strict=True
+        ):
+            np.matmul(weight, below, out=above)
+            self._activate(above)
+
     def _run_head(self, head: str, work: _Work) -> Array:
-        weights = self._weights[head]
-        activations = work.activations[head]
-        below = work.inputs
-        for weight, above in zip(weights[:-1], activations, strict=True):
-            hidden = above[:-1]
-            np.matmul(weight, below, out=hidden)
-            self._activate(hidden)
-            below = above
-        result = work.outputs[head]
-        np.matmul(weights[-1], below, out=result)
-        return result.T
+        chain = work.heads[head]
+        weights = self._heads[head].weights
+        for weight, below, above in zip(weights, chain.inputs, chain.outputs, strict=True):
+            np.matmul(weight, below, out=above)
+            if above is not chain.outputs[-1]:
+                self._activate(above)
+        return chain.outputs[-1].T
 
     def backward(self, output_gradients: Mapping[str, Array]) -> None:
         """See Network.backward."""
         work = self._last
         assert work is not None, "backward before forward"
-        for head in self._weights:
-            upstream = output_gradients[head].T
-            weights = self._weights[head]
-            gradients = self._weight_gradients[head]
-            activations = work.activations[head]
-            for index in range(len(weights) - 1, 0, -1):
-                above = activations[index - 1]
-                np.matmul(upstream, above.T, out=gradients[index])
-                slope = work.slopes[head][index - 1]
-                np.matmul(weights[index][:, :-1].T, upstream, out=slope)
-                self._scale_by_slope(slope, above[:-1], work.scratch[: slope.size])
-                upstream = slope
-            np.matmul(upstream, work.inputs.T, out=gradients[0])
+        joint = self._pull_heads(work, output_gradients, with_parameters=True)
+        if joint is not None:
+            self._pull(self._trunk, work.trunk, joint, with_parameters=True, to_input=False)
         for name, where in self._layout.free.items():
             self.gradients[where] = output_gradients[name]
 
+    def input_gradient(self, output_gradients: Mapping[str, Array]) -> Array:
+        """See Network.input_gradient."""
+        work = self._last
+        assert work is not None, "input_gradient before forward"
+        joint = self._pull_heads(work, output_gradients, with_parameters=False, to_input=True)
+        if self._trunk.weights and joint is not None:
+            joint = self._pull(self._trunk, work.trunk, joint, with_parameters=False, to_input=True)
+        assert joint is not None, "a network without heads"
+        return joint.T
+
+    def _pull_heads(
+        self,
+        work: _Work,
+        output_gradients: Mapping[str, Array],
+        *,
+        with_parameters: bool,
+        to_input: bool = False,
+    ) -> Array | None:
+        """Gradients of all heads; returns the sum at their common input, if anyone needs it."""
+        needs_joint = to_input or bool(self._trunk.weights)
+        joint: Array | None = None
+        for head, matrices in self._heads.items():
+            below = self._pull(
+                matrices,
+                work.heads[head],
+                output_gradients[head].T,
+                with_parameters=with_parameters,
+                to_input=needs_joint,
+            )
+            if below is not None:
+                joint = below if joint is None else np.add(joint, below, out=joint)
+        if joint is not None and self._trunk.weights:
+            self._scale(joint, work.trunk.outputs[-1], work)
+        return joint
+
+    def _pull(
+        self,
+        matrices: _Matrices,
+        chain: _Chain,
+        upstream: Array,
+        *,
+        with_parameters: bool,
+        to_input: bool,
+    ) -> Array | None:
+        """Carry a gradient down one chain of layers; returns it at the chain's input if asked."""
+        weights = matrices.weights
+        for index in range(len(weights) - 1, -1, -1):
+            if with_parameters:
+                np.matmul(upstream, chain.inputs[index].T, out=matrices.gradients[index])
+            if index == 0 and not to_input:
+                return None
+            slope = chain.slopes[index]
+            np.matmul(weights[index][:, :-1].T, upstream, out=slope)
+            if index > 0:
+                self._scale(slope, chain.outputs[index - 1], chain)
+            upstream = slope
+        return upstream
+
+    def _scale(self, gradient: Array, activated: Array, owner: _Work | _Chain) -> None:
+        self._scale_by_slope(gradient, activated, owner.scratch[: gradient.size])
+
     def output(self, head: str, observation: Array) -> Array:
         """See Network.output; the buffers live for this call only."""
-        work = _Work(self._layout, self._spec.observation_size, len(observation))
+        work = _Work(self._layout, len(observation))
         work.inputs[:-1] = observation.T
+        self._run_trunk(work)
         return self._run_head(head, work)
 
     def row_inference(self, head: str, rows: int) -> Callable[[Array], Array]:
         """See Network.row_inference; the result is overwritten by the next call."""
-        work = _Work(self._layout, self._spec.observation_size, rows)
-        weights = self._weights[head]
-        pairs = list(zip(weights[:-1], work.activations[head], strict=True))
-        steps = [(weight, above[:-1], above) for weight, above in pairs]
-        last, result, activate = weights[-1], work.outputs[head], self._activate
-        first, matmul = work.inputs[:-1], np.matmul
+        made = self._inference.get((head, rows))
+        if made is None:
+            made = self._inference[head, rows] = self._make_inference(head, rows)
+        return made
+
+    def _make_inference(self, head: str, rows: int) -> Callable[[Array], Array]:
+        work = _Work(self._layout, rows)
+        chain = work.heads[head]
+        weights = [*self._trunk.weights, *self._heads[head].weights]
+        inputs = [*work.trunk.inputs, *chain.inputs]
+        outputs = [*work.trunk.outputs, *chain.outputs]
+        steps = list(zip(weights, inputs, outputs, strict=True))[:-1]
+        last, last_input, result = weights[-1], inputs[-1], outputs[-1]
+        activate, matmul, first = self._activate, np.matmul, work.inputs[:-1]
         transposed = result.T
 
         def infer(observation: Array) -> Array:
             first[:] = observation.T
-            below = work.inputs
-            for weight, hidden, above in steps:
-                matmul(weight, below, out=hidden)
-                activate(hidden)
-                below = above
-            matmul(last, below, out=result)
+            for weight, below, above in steps:
+                matmul(weight, below, out=above)
+                activate(above)
+            matmul(last, last_input, out=result)
             return transposed
 
         return infer
@@ -282,22 +356,50 @@ class MLPNetwork:
             view[...] = np.asarray(tensors[name])
 
 
-class _Work:
-    """Activations, output and slope buffers for one number of rows, features first."""
+class _Matrices:
+    """The weights [out, in + 1] of a chain of layers, and where their gradients go."""
 
-    def __init__(self, layout: ParameterLayout, observation_size: int, rows: int) -> None:
-        self.inputs = _with_ones(observation_size, rows)
-        self.activations: dict[str, list[Array]] = {}
-        self.slopes: dict[str, list[Array]] = {}
-        self.outputs: dict[str, Array] = {}
-        widest = 1
-        for head, layers in layout.heads.items():
-            widths = [layer.outputs for layer in layers[:-1]]
-            widest = max([widest, *widths])
-            self.activations[head] = [_with_ones(width, rows) for width in widths]
-            self.slopes[head] = [aligned_zeros((width, rows)) for width in widths]
-            self.outputs[head] = aligned_zeros((layers[-1].outputs, rows))
-        self.scratch = aligned_zeros(widest * rows)
+    def __init__(self, layers: list[Layer], parameters: Array, gradients: Array) -> None:
+        self.weights: list[Array] = [layer.view(parameters) for layer in layers]
+        self.gradients: list[Array] = [layer.view(gradients) for layer in layers]
+
+
+class _Chain:
+    """Buffers of a chain of layers for one number of rows, features first.
+
+    `inputs[i]` feeds layer i and ends with a row of ones; `outputs[i]` is what it gives, the same
+    memory as `inputs[i + 1]` without that row; `slopes[i]` holds gradients with respect to
+    `inputs[i]`.
+    """
+
+    def __init__(self, layers: list[Layer], below: Array, *, ends_in_ones: bool) -> None:
+        rows = below.shape[1]
+        self.inputs: list[Array] = []
+        self.outputs: list[Array] = []
+        self.slopes: list[Array] = []
+        for layer in layers:
+            self.inputs.append(below)
+            self.slopes.append(aligned_zeros((layer.inputs, rows)))
+            if layer is layers[-1] and not ends_in_ones:
+                self.outputs.append(aligned_zeros((layer.outputs, rows)))
+                continue
+            below = _with_ones(layer.outputs, rows)
+            self.outputs.append(below[:-1])
+        self.end = below
+        self.scratch = aligned_zeros(max((slope.size for slope in self.slopes), default=0))
+
+
+class _Work:
+    """All buffers of a network for one number of rows."""
+
+    def __init__(self, layout: ParameterLayout, rows: int) -> None:
+        self.inputs = _with_ones(layout.observation_size, rows)
+        self.trunk = _Chain(layout.trunk, self.inputs, ends_in_ones=True)
+        self.heads = {
+            head: _Chain(layers, self.trunk.end, ends_in_ones=False)
+            for head, layers in layout.heads.items()
+        }
+        self.scratch = aligned_zeros(self.trunk.end.size)
 
 
 def _with_ones(width: int, rows: int) -> Array:
@@ -322,7 +424,9 @@ def _relu(values: Array) -> None:
 
 
 def _relu_slope(gradient: Array, activated: Array, scratch: Array) -> None:
-    gradient *= activated > 0.0
+    slope = scratch.reshape(gradient.shape)
+    np.greater(activated, 0.0, out=slope, casting="unsafe")
+    gradient *= slope
 
 
 def _elu(values: Array) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -172,7 +173,7 @@ def score(
     if episodes < 1:
         raise InputError(f"--episodes: {episodes} is not at least 1")
     config = _config_of(target, device=None, threads=None)
-    config = replace(config, num_envs=1, seed=config.seed if seed is None else seed)
+    config = replace(config, seed=config.seed if seed is None else seed)
     path, note = _checkpoint_named(target, checkpoint)
     state = checkpoints.load(path)
     _require_same(state, config, path)
@@ -260,16 +261,21 @@ def _start_again(
     command: Sequence[str] | None,
     on_progress: OnProgress | None,
 ) -> Finished:
-    """A run killed before its first checkpoint: from the beginning, in its directory."""
+    """A run killed before its first checkpoint: from where it began, in its directory."""
     if total_timesteps not in (None, config.total_timesteps):
         raise CheckpointError(
             f"{record.directory}: has no checkpoint to continue from",
             hint="leave out --total-timesteps to start it again, or train a new run",
         )
+    parent = record.metadata.get("parent")
+    state = None
+    if parent is not None:
+        state = checkpoints.load(Path(parent["path"]))
+        _require_same(state, config, Path(parent["path"]))
     parts = _build(config)
     run = Run.reopen(record.directory, command=command, device=parts.device, engine=parts.engine)
     run.restart()
-    finished = _train(parts, run, None, on_progress)
+    finished = _train(parts, run, state, on_progress, is_child=parent is not None)
     return replace(finished, note="it had no checkpoint yet and was started again")
 
 
@@ -283,12 +289,18 @@ def _already_complete(
     """A run that needs no more steps; one that was killed just before saying so is completed."""
     note = (
         f"already complete at step {reached:,}; to train on: "
-        f"axiomrl resume {record.directory} --total-timesteps {2 * config.total_timesteps}"
+        + shlex.join(["axiomrl", "resume", str(record.directory)])
+        + f" --total-timesteps {2 * config.total_timesteps}"
     )
     if record.status != "completed" and total == config.total_timesteps:
         state = checkpoints.load(record.checkpoints()[-1])
         with Run.reopen(record.directory, command=command) as run:
             _rewind(run, config, state)
+            run.record_progress(
+                env_steps=reached,
+                gradient_steps=state["gradient_steps"],
+                duration_s=state["counters"]["duration_s"],
+            )
     return Finished(record.directory, "completed", reached, note)
 
 
@@ -302,7 +314,7 @@ def _build(config: TrainConfig, *, scoring: bool = False) -> _Parts:
     environments = Environments(
         config.env_id,
         config.environment,
-        num_envs=config.num_envs,
+        num_envs=1 if scoring else config.num_envs,
         seed=config.seed,
         reward_gamma=getattr(config.hyperparameters, "gamma", 0.99),
     )
@@ -437,16 +449,7 @@ def _require_same(state: dict[str, Any], config: TrainConfig, path: Path) -> Non
 def _checkpoint_named(record: RunRecord, name: str | Path) -> tuple[Path, str | None]:
     if isinstance(name, Path):
         return name, None
-    saved = record.checkpoints()
-    if name == "best" and record.best_checkpoint is not None:
-        return record.best_checkpoint, None
-    if name in ("best", "final") and saved:
-        note = "the run has no best checkpoint; its newest one is scored" if name == "best" else ""
-        return saved[-1], note or None
-    for path in saved:
-        if path.stem == name:
-            return path, None
-    known = ", ".join(path.stem for path in saved) or "none"
-    raise CheckpointError(
-        f"{record.directory}: has no checkpoint {name!r}", hint=f"there are: {known}"
-    )
+    if name == "best" and record.best_checkpoint is None and record.checkpoints():
+        note = "the run has no best checkpoint; its newest one is scored"
+        return record.checkpoint("final"), note
+    return record.checkpoint(name), None

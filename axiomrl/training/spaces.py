@@ -158,13 +158,19 @@ def _multi_discrete(space: Any) -> ActionLayout:
 
 def _box(space: Any) -> ActionLayout:
     size = int(np.prod(space.shape, dtype=int))
-    low = space.low.reshape(-1).astype(np.float32)
-    high = space.high.reshape(-1).astype(np.float32)
     shape, dtype = space.shape, space.dtype
-    is_plain = shape == (size,) and dtype == np.float32
+    with np.errstate(over="ignore"):  # bounds beyond float32 are infinite there
+        low = space.low.reshape(-1).astype(np.float32)
+        high = space.high.reshape(-1).astype(np.float32)
 
     def clip(actions: Array) -> list[Any]:
-        clipped = np.minimum(np.maximum(actions, low), high)
-        return list(clipped) if is_plain else list(clipped.reshape(-1, *shape).astype(dtype))
+        return list(np.minimum(np.maximum(actions, low), high))
 
-    return ActionLayout("box", (size,), (size,), np.float32, low, high, clip)
+    def clip_and_convert(actions: Array) -> list[Any]:
+        # in float64: a bound rounded to float32 may lie outside the space
+        shaped = actions.reshape(-1, *shape).astype(np.float64)
+        return list(np.clip(shaped, space.low, space.high).astype(dtype))
+
+    is_plain = shape == (size,) and dtype == np.float32
+    to_environment = clip if is_plain else clip_and_convert
+    return ActionLayout("box", (size,), (size,), np.float32, low, high, to_environment)

@@ -37,6 +37,7 @@ class TorchNetwork:
         self.parameters = initial.to(self._device)
         self.gradients = torch.zeros_like(self.parameters)
         self._activate = _ACTIVATIONS[spec.activation]
+        self._trunk = [self._leaf(layer.view) for layer in self._layout.trunk]
         self._weights = {
             head: [self._leaf(layer.view) for layer in layers]
             for head, layers in self._layout.heads.items()
@@ -52,11 +53,16 @@ class TorchNetwork:
         return leaf
 
     def asarray(self, value: Array) -> Tensor:
-        """See Network.asarray."""
-        return torch.as_tensor(value, device=self._device)
+        """See Network.asarray; always a copy, which torch aligns (see buffers.py)."""
+        return torch.tensor(value, device=self._device)
 
-    def _run_head(self, head: str, observation: Tensor) -> Tensor:
+    def _run_trunk(self, observation: Tensor) -> Tensor:
         hidden = observation
+        for weight in self._trunk:
+            hidden = self._activate(functional.linear(hidden, weight[:, :-1], weight[:, -1]))
+        return hidden
+
+    def _run_head(self, head: str, hidden: Tensor) -> Tensor:
         weights = self._weights[head]
         for index, weight in enumerate(weights):
             hidden = functional.linear(hidden, weight[:, :-1], weight[:, -1])
@@ -66,7 +72,9 @@ class TorchNetwork:
 
     def forward(self, observation: Tensor) -> dict[str, Tensor]:
         """See Network.forward; outputs are detached, the graph is kept for backward."""
-        self._last = {head: self._run_head(head, observation) for head in self._weights}
+        self._input = observation.detach().requires_grad_()
+        hidden = self._run_trunk(self._input)
+        self._last = {head: self._run_head(head, hidden) for head in self._weights}
         outputs = {head: output.detach() for head, output in self._last.items()}
         outputs.update({name: leaf.detach() for name, leaf in self._free.items()})
         return outputs
@@ -76,15 +84,27 @@ class TorchNetwork:
         self.gradients.zero_()
         heads = list(self._last)
         torch.autograd.backward(
-            [self._last[head] for head in heads], [output_gradients[head] for head in heads]
+            [self._last[head] for head in heads],
+            [output_gradients[head] for head in heads],
+            inputs=[*self._trunk, *(leaf for head in heads for leaf in self._weights[head])],
         )
         for name, where in self._layout.free.items():
             self.gradients[where] = output_gradients[name]
 
+    def input_gradient(self, output_gradients: Mapping[str, Tensor]) -> Tensor:
+        """See Network.input_gradient."""
+        heads = list(self._last)
+        (gradient,) = torch.autograd.grad(
+            [self._last[head] for head in heads],
+            [self._input],
+            [output_gradients[head] for head in heads],
+        )
+        return gradient
+
     def output(self, head: str, observation: Tensor) -> Tensor:
         """See Network.output."""
         with torch.no_grad():
-            return self._run_head(head, observation)
+            return self._run_head(head, self._run_trunk(observation))
 
     def row_inference(self, head: str, rows: int) -> Callable[[Array], Array]:
         """See Network.row_inference."""
@@ -92,7 +112,7 @@ class TorchNetwork:
         def infer(observation: Array) -> Array:
             with torch.no_grad():
                 seen = torch.as_tensor(observation, device=self._device)
-                result: Array = self._run_head(head, seen).cpu().numpy()
+                result: Array = self._run_head(head, self._run_trunk(seen)).cpu().numpy()
                 return result
 
         return infer
