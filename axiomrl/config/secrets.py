@@ -47,7 +47,7 @@ _VALUE = (
 )
 _ASSIGNMENT = re.compile(
     r"(?<![\w.])(?P<head>(?P<key>[A-Za-z_][\w.-]{0,100})[\"']?\]?"
-    r"(?:[ \t]{0,20}:[ \t]{0,20}[\w.\[\]| ]{1,60}?(?=[ \t]{0,20}=))?"  # a type before `=`
+    r"(?:[ \t]{0,20}:[ \t]{0,20}(?P<annotation>[\w.\[\]| ]{1,60}?)(?=[ \t]{0,20}=))?"
     r"[ \t]{0,20}(?::=|=>|!=|={1,3}|:(?!//))[ \t]{0,20})" + _VALUE
 )
 _FLAG = re.compile(r"(?P<head>(?<![\w-])--(?P<key>[A-Za-z][\w.-]{0,100})[ \t]{1,20})(?!-)" + _VALUE)
@@ -159,7 +159,12 @@ def _mask_assigned(found: re.Match[str]) -> str:
     is_code = bool(found["call"]) or value.lower() in _CODE_WORDS
     is_count = value.lstrip("-").isdigit() and len(value) < _COUNT_DIGITS
     always = bool(set(_words(found["key"])) & _ALWAYS)
-    if not looks_secret(found["key"]) or is_code or (is_count and not always):
+    names = (found["key"], found.groupdict().get("annotation"))
+    if (
+        not any(looks_secret(name) for name in names if name)
+        or is_code
+        or (is_count and not always)
+    ):
         return found[0]
     quote = value[0] if value[0] in "\"'" else ""
     return f"{found['head']}{quote}{MASK}{quote}" if value.strip("\"'") else found[0]

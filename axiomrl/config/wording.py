@@ -56,7 +56,7 @@ def remedy(kind: Kind, key: str, value: Any) -> str | None:
     if isinstance(value, str) and re.fullmatch(r"\s*[-+]?[\d.]+(e[-+]?\d+)?\s*", value):
         return "write it without quotes"
     if isinstance(value, str) and re.fullmatch(r"\d+([_,]\d+)+", value):
-        return "write its digits without separators"
+        return "write its digits without separators, or in groups of three: 1_000_000"
     return SCHEDULE_HINT if kind.schedulable else None
 
 

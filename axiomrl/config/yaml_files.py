@@ -23,7 +23,8 @@ _LONGEST_OTHER_BASE = 1000  # digits; Python reads decimal ones up to 4300 on it
 _NULL = {"", "~", "null", "Null", "NULL"}
 _BOOLEAN = {"true": True, "True": True, "TRUE": True, "false": False, "False": False}
 _BOOLEAN["FALSE"] = False
-_INTEGER = re.compile(r"[-+]?[0-9]+")
+# 1_000_000 is text in YAML 1.2, but nobody who writes it means text
+_INTEGER = re.compile(r"[-+]?([0-9]+|[0-9]{1,3}(_[0-9]{3})+)")
 _OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NON_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")

@@ -97,6 +97,20 @@ def git(folder: Path | None = None) -> tuple[dict[str, Any], str | None]:
     return {"commit": commit, "is_dirty": is_dirty}, mask_text(diff) if diff else None
 
 
+def described_error(error: BaseException) -> dict[str, str]:
+    """What ended a run, without secrets, as `error` in metadata.json."""
+    import traceback
+
+    # The message is masked on its own: behind `ValueError:` its words may pass for a type.
+    message, masked = str(error), mask_text(str(error))
+    trace = "".join(traceback.format_exception(error))
+    return {
+        "type": type(error).__name__,
+        "message": masked,
+        "traceback": mask_text(trace.replace(message, masked) if message else trace),
+    }
+
+
 def this_process() -> dict[str, Any]:
     """What identifies this process beyond its number, as `process` in metadata.json."""
     pid = os.getpid()

@@ -13,7 +13,6 @@ from typing import Any, Self
 
 from axiomrl.config import config_to_mapping, dump_config
 from axiomrl.config.schema import TrainConfig
-from axiomrl.config.secrets import mask_text
 from axiomrl.errors import AxiomRLError, Interrupted, RunAliveError
 from axiomrl.runs import files, layout, provenance
 from axiomrl.runs.creation import (
@@ -382,7 +381,7 @@ class Run:
         self.metadata["status"] = _final_status(error)
         self.metadata["ended_at_utc"] = timestamp(self._now())
         if error is not None and self.metadata["status"] == "failed":
-            self.metadata["error"] = _describe(error)
+            self.metadata["error"] = provenance.described_error(error)
         self._write_metadata(durable=True)
 
 
@@ -390,16 +389,3 @@ def _final_status(error: BaseException | None) -> str:
     if error is None:
         return "completed"
     return "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed"
-
-
-def _describe(error: BaseException) -> dict[str, str]:
-    import traceback
-
-    # The message is masked on its own: behind `ValueError:` its words may pass for a type.
-    message, masked = str(error), mask_text(str(error))
-    trace = "".join(traceback.format_exception(error))
-    return {
-        "type": type(error).__name__,
-        "message": masked,
-        "traceback": mask_text(trace.replace(message, masked) if message else trace),
-    }

@@ -117,7 +117,14 @@ class Categorical:
         infer = network.row_inference("policy", rows)
         groups = self._groups
         if self._is_single:
-            return lambda observation: (infer(observation) + next(noise)).argmax(1)
+
+            def choose(observation: Array) -> Array:
+                logits = infer(observation)
+                logits += next(noise)
+                choice: Array = logits.argmax(1)
+                return choice
+
+            return choose
 
         def act(observation: Array) -> Array:
             perturbed = infer(observation) + next(noise)

@@ -134,8 +134,10 @@ class Environments:
         to_environment = self.actions.to_environment
         encode = None if self.observations.is_plain else self.observations.encode
         env_steps = [made.env.step for made in self._made]
-        limit = self._made[0].limit or -1
-        length, episode_return = self._length, self._return
+        limit = self._made[0].limit
+        # Row of the block at which each environment's episode began; may lie before the block.
+        begun = [-length for length in self._length]
+        last = [start + limit - 1 if limit else -1 for start in begun]  # where it is cut off
         indices = range(self.num_envs)
         rewards: list[float] = []
         add_reward = rewards.append
@@ -155,20 +157,29 @@ class Environments:
                 if encode is not None:
                     seen = encode(seen)
                 add_reward(reward)
-                length[index] += 1
-                episode_return[index] += float(reward)
-                if terminated or truncated or length[index] == limit:
+                if terminated or truncated or step == last[index]:
                     self._terminated[step, index] = terminated
                     self._truncated[step, index] = not terminated
                     final = np.array(seen, dtype=np.float32)
                     endings.append(_Ending(step, index, final))
-                    episodes.append(Episode(float(episode_return[index]), length[index], index))
+                    total = self._return_so_far(rewards, index, begun[index])
+                    episodes.append(Episode(total, step + 1 - begun[index], index))
+                    begun[index] = step + 1
+                    last[index] = step + limit if limit else -1
                     seen = self._reset(index)
                     env_steps[index] = self._made[index].env.step
                 row[index] = seen
             if normalize is not None:
                 normalize(row, out=observation[step + 1])
+        for index in indices:
+            self._return[index] = self._return_so_far(rewards, index, begun[index])
+            self._length[index] = steps - begun[index]
         return rewards, endings, episodes
+
+    def _return_so_far(self, rewards: list[float], index: int, begun: int) -> float:
+        """Sum of an episode's rewards: those of earlier blocks, then this block's in order."""
+        start = max(begun, 0) * self.num_envs + index
+        return sum(map(float, rewards[start :: self.num_envs]), self._return[index])
 
     def _finish_block(self, rewards: list[float], endings: list[_Ending]) -> Transitions:
         steps = self._steps

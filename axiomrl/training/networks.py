@@ -178,6 +178,8 @@ class Network(Protocol):
 class MLPNetwork:
     """The hand-written engine: forward and backward by matrix products in NumPy.
 
+    `np.dot` with an output costs half of what `np.matmul` does for one observation.
+
     Activations are stored features first, [width + 1, B], with a last row of ones, so that one
     product adds the bias, one gives both weight and bias gradient, and element-wise work runs
     over contiguous memory.
@@ -222,14 +224,14 @@ class MLPNetwork:
         for weight, below, above in zip(
             self._trunk.weights, work.trunk.inputs, work.trunk.outputs, strict=True
         ):
-            np.matmul(weight, below, out=above)
+            np.dot(weight, below, above)
             self._activate(above)
 
     def _run_head(self, head: str, work: _Work) -> Array:
         chain = work.heads[head]
         weights = self._heads[head].weights
         for weight, below, above in zip(weights, chain.inputs, chain.outputs, strict=True):
-            np.matmul(weight, below, out=above)
+            np.dot(weight, below, above)
             if above is not chain.outputs[-1]:
                 self._activate(above)
         return chain.outputs[-1].T
@@ -292,11 +294,11 @@ class MLPNetwork:
         weights = matrices.weights
         for index in range(len(weights) - 1, -1, -1):
             if with_parameters:
-                np.matmul(upstream, chain.inputs[index].T, out=matrices.gradients[index])
+                np.dot(upstream, chain.inputs[index].T, matrices.gradients[index])
             if index == 0 and not to_input:
                 return None
             slope = chain.slopes[index]
-            np.matmul(weights[index][:, :-1].T, upstream, out=slope)
+            np.dot(weights[index][:, :-1].T, upstream, slope)
             if index > 0:
                 self._scale(slope, chain.outputs[index - 1], chain)
             upstream = slope
@@ -327,15 +329,15 @@ class MLPNetwork:
         outputs = [*work.trunk.outputs, *chain.outputs]
         steps = list(zip(weights, inputs, outputs, strict=True))[:-1]
         last, last_input, result = weights[-1], inputs[-1], outputs[-1]
-        activate, matmul, first = self._activate, np.matmul, work.inputs[:-1]
+        activate, dot, first = self._activate, np.dot, work.inputs[:-1]
         transposed = result.T
 
         def infer(observation: Array) -> Array:
             first[:] = observation.T
             for weight, below, above in steps:
-                matmul(weight, below, out=above)
+                dot(weight, below, above)
                 activate(above)
-            matmul(last, last_input, out=result)
+            dot(last, last_input, result)
             return transposed
 
         return infer
@@ -409,7 +411,7 @@ def _with_ones(width: int, rows: int) -> Array:
 
 
 def _tanh(values: Array) -> None:
-    np.tanh(values, out=values)
+    np.tanh(values, values)
 
 
 def _tanh_slope(gradient: Array, activated: Array, scratch: Array) -> None:

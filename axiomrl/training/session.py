@@ -9,10 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from axiomrl import fingerprint
 from axiomrl.algorithms import algorithm_class
 from axiomrl.algorithms.protocol import Algorithm, AlgorithmContext
-from axiomrl.config import config_from_mapping
+from axiomrl.config import config_from_mapping, dump_config
 from axiomrl.config.schema import TrainConfig
+from axiomrl.config.secrets import MASK
 from axiomrl.errors import (
     CheckpointError,
     ConfigError,
@@ -415,7 +417,29 @@ def _config_of(record: RunRecord, *, device: str | None, threads: int | None) ->
             values["engine"] = "auto"
     if threads is not None:
         values["threads"] = threads
-    return config_from_mapping(values, source=str(record.directory / "config.yaml"))
+    source = record.directory / "config.yaml"
+    config = config_from_mapping(values, source=str(source))
+    _require_unchanged(record, config, source)
+    return config
+
+
+def _require_unchanged(record: RunRecord, config: TrainConfig, source: Path) -> None:
+    """Raise unless the configuration read back is the one that the run was started with."""
+    metadata = record.metadata
+    stored, parent = metadata.get("config_hash"), metadata.get("parent") or {}
+    if stored is None or metadata.get("config_hash_scheme") != fingerprint.SCHEME:
+        return
+    if fingerprint.config_hash(config, parent_hash=parent.get("config_hash")) == stored:
+        return
+    if f'"{MASK}"' in dump_config(config, mask=False):
+        raise InputError(
+            f"{source}: holds a masked secret ({MASK}), without which the run cannot go on",
+            hint=f"write the value in place of {MASK} for the time of this command",
+        )
+    raise InputError(
+        f"{source}: has been changed since the run was started",
+        hint="restore it, or train a new run with the new configuration",
+    )
 
 
 def _newest_whole(record: RunRecord) -> Path | None:

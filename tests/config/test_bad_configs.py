@@ -72,7 +72,7 @@ def test_unknown_setting_is_refused_at_every_level(
         ("seed=1.5", "seed is 1.5, but must be an integer", None),
         ("seed=abc", "seed is 'abc', but must be an integer", None),
         ("seed='3'", "seed is '3', but must be an integer", "write it without quotes"),
-        ("seed=1_000", "seed is '1_000'", "write its digits without separators"),
+        ("seed=1_00", "seed is '1_00'", "write its digits without separators"),
         ("seed=.inf", "seed is inf, but must be an integer", "numbers must be finite"),
         ("seed=[1]", "seed is [1], but must be an integer", None),
         ("seed=", "seed is null, but must be an integer", "leave it out for its default"),

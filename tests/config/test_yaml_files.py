@@ -45,12 +45,17 @@ def test_plain_scalars_are_those_of_yaml_1_2(text: str, value: object) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["yes", "no", "on", "off", "y", "2024-01-31", "1:30", "1_000", "0b1", "1e", "tRUE", "nan", "=",
+    ["yes", "no", "on", "off", "y", "2024-01-31", "1:30", "1_00", "0b1", "1e", "tRUE", "nan", "=",
      "2001-12-14t21:59:43.10-05:00", "0o9", "1.2.3", "ALE/Pong-v5", "pkg:Env-v0"],
 )  # fmt: skip
 def test_what_yaml_1_1_would_convert_stays_text(text: str) -> None:
     assert plain_scalar(text) == text
     assert parse_yaml(f"key: {text}", source="x") == {"key": text}
+
+
+def test_digits_in_groups_of_three_are_an_integer() -> None:
+    assert plain_scalar("10_000") == 10_000
+    assert plain_scalar("-1_000_000") == -1_000_000
 
 
 def test_not_a_number_is_read_as_such() -> None:
