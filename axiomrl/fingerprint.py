@@ -76,6 +76,8 @@ def _value(kind: Kind, value: Any) -> Any:
         return [_value(Kind(base=kind.base), item) for item in value]
     if kind.base in (bool, int, str):
         return kind.base(value)
+    if kind.worded and isinstance(value, str):
+        return value
     if kind.base is float:
         return _number(float(value))
     return _free(value)

@@ -78,6 +78,8 @@ class PPO:
 
     config_class: ClassVar[type] = PPOConfig
     action_kinds: ClassVar[tuple[str, ...]] = ("discrete", "multi_discrete", "box")
+    action_transform: ClassVar[str] = "clip"
+    replay = None
 
     def __init__(self, settings: PPOConfig, context: AlgorithmContext) -> None:
         self._settings = settings
@@ -109,7 +111,7 @@ class PPO:
         self._shuffle = generator(context.seed, 2)  # minibatches
         self._rollout: _Rollout | None = None
 
-    def explorer(self, steps: int) -> Act:
+    def explorer(self, steps: int, progress: Progress) -> Act:
         """Samples from the present policy."""
         return self._distribution.sampler(self._network, self._num_envs, steps, self._noise)
 

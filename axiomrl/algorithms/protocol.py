@@ -16,6 +16,8 @@ import numpy as np
 
 from axiomrl.training.buffers import Array
 from axiomrl.training.environments import Transitions
+from axiomrl.training.normalization import ObservationNormalizer
+from axiomrl.training.replay import Replay
 from axiomrl.training.spaces import ActionLayout, ObservationLayout
 
 Act = Callable[[Array], Array]  # observations [N, D] -> actions [N, *action shape]
@@ -25,9 +27,9 @@ StateDict = dict[str, Any]  # tensors, arrays, numbers, strings, lists and dicts
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where training stands when an update is asked for."""
+    """Where training stands when a block begins or an update is asked for."""
 
-    env_steps: int  # taken so far, over all environments, this block included
+    env_steps: int  # taken so far, over all environments (for an update: this block included)
     fraction: float  # of the total that had been taken before this block, 0 to 1: for schedules
     will_log: bool  # whether the metrics returned will be written
 
@@ -39,6 +41,7 @@ class AlgorithmContext:
     observations: ObservationLayout
     actions: ActionLayout
     num_envs: int
+    normalizer: ObservationNormalizer | None  # training's; its statistics change between blocks
     engine: str  # "mlp" or "torch"
     device: str  # "cpu" or "cuda"
     seed: int
@@ -49,12 +52,14 @@ class Algorithm(Protocol):
 
     config_class: ClassVar[type]
     action_kinds: ClassVar[tuple[str, ...]]  # which ActionLayout.kind it can produce
+    action_transform: ClassVar[str]  # what is done to box actions: "clip" or "scale" (from ±1)
     steps_per_update: int  # steps of each environment that the loop collects between updates
     gradient_steps: int  # taken so far
+    replay: Replay | None  # its memory, whose rows are saved apart from `state_dict`
 
     def __init__(self, settings: Any, context: AlgorithmContext) -> None: ...
 
-    def explorer(self, steps: int) -> Act:
+    def explorer(self, steps: int, progress: Progress) -> Act:
         """How to act in the next `steps` steps of every environment; draws all its noise now."""
 
     def policy(self, rows: int, *, deterministic: bool, generator: np.random.Generator) -> Act:

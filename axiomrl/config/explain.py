@@ -82,7 +82,9 @@ def _default_text(setting: Setting) -> str:
     if setting.kind.is_block and not setting.kind.many and not setting.kind.optional:
         return "see below"
     if isinstance(default, Schedule):
-        return f"{{schedule: {default.schedule}, start: {default.start}, end: {default.end}}}"
+        until = f", until: {default.until}" if default.until != 1.0 else ""
+        shape = f"schedule: {default.schedule}, start: {default.start}, end: {default.end}"
+        return f"{{{shape}{until}}}"
     if isinstance(default, str):
         return default
     return json_text(list(default) if isinstance(default, tuple) else default)
@@ -112,7 +114,8 @@ it with all defaults; `axiomrl config --explain ALGO` prints this reference in t
   dates and `1:30` are text. A key that is given twice is an error, and so is an unknown one.
 - **Schedules**: where the type says *schedule*, a number may change over training, from `start`
   at the first step to `end` at the last: `{schedule: linear, start: 1e-3, end: 0}`. The
-  schedules are `constant`, `linear` and `cosine`.
+  schedules are `constant`, `linear` and `cosine`; with `until: 0.1` the end is reached after a
+  tenth of the training.
 - **The configuration hash** leaves out where and how a run is computed and labelled:
   EXEMPT. All other settings count.
 """

@@ -23,6 +23,7 @@ class Kind:
     optional: bool = False  # null is allowed
     many: bool = False  # a list of `base`
     schedulable: bool = False  # a number, or a Schedule of it
+    worded: bool = False  # a number, or one of the setting's choices
 
     @property
     def is_block(self) -> bool:
@@ -35,7 +36,7 @@ class Kind:
         parts = [f"list of {_PLURALS.get(self.base, 'mappings')}" if self.many else name]
         if self.base is bool and not self.many:
             parts = ["true", "false"]
-        parts += ["schedule"] * self.schedulable + ["null"] * self.optional
+        parts += ["schedule"] * self.schedulable + ["word"] * self.worded + ["null"] * self.optional
         return ", ".join(parts[:-1]) + " or " + parts[-1] if len(parts) > 1 else parts[0]
 
 
@@ -85,6 +86,8 @@ def _kind(annotation: Any) -> Kind:
         members -= {type(None)}
         if members == {float, Schedule}:
             return Kind(base=float, optional=optional, schedulable=True)
+        if members == {float, str}:
+            return Kind(base=float, optional=optional, worded=True)
         (member,) = members
         return dataclasses.replace(_kind(member), optional=optional)
     if get_origin(annotation) is tuple:

@@ -35,7 +35,6 @@ from axiomrl.config.wording import (
 )
 from axiomrl.errors import ConfigError
 
-SCHEDULES = ("constant", "linear", "cosine")
 _IMPORT_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _LONGEST_KEY = 128  # PyYAML reads no key of more than 1024 characters, escapes included
 
@@ -169,6 +168,8 @@ class _Validator:
             return self.free_mapping(path, value)
         if kind.schedulable and isinstance(value, Mapping):
             return self.schedule(info, path, value)
+        if kind.worded and isinstance(value, str):
+            return self.scalar(Kind(base=str), info, path, value)
         return self.scalar(kind, info, path, value)
 
     def items(self, kind: Kind, info: SettingInfo, path: tuple[str, ...], value: Any) -> Any:
@@ -208,9 +209,11 @@ class _Validator:
         A schedule may end at an exclusive lower bound (a learning rate that decays to 0).
         """
         self.check_names(path, values, list(settings_of(Schedule)), "a schedule")
-        choices = SettingInfo(help="", choices=SCHEDULES)
-        named = values.get("schedule", "linear")
-        name: str = self.scalar(Kind(base=str), choices, (*path, "schedule"), named)
+        own = settings_of(Schedule)
+        name: str = self.value(
+            own["schedule"], (*path, "schedule"), values.get("schedule", "linear")
+        )
+        until: float = self.value(own["until"], (*path, "until"), values.get("until", 1.0))
         if "start" not in values:
             raise self.error((*path, "start"), "is missing", SCHEDULE_HINT)
         number = Kind(base=float)
@@ -228,7 +231,10 @@ class _Validator:
         if info.above is not None:
             info = dataclasses.replace(info, above=None, low=info.above)
         return Schedule(
-            schedule=name, start=start, end=self.scalar(number, info, (*path, "end"), end)
+            schedule=name,
+            start=start,
+            end=self.scalar(number, info, (*path, "end"), end),
+            until=until,
         )
 
     def wrapper(self, path: tuple[str, ...], value: Any) -> WrapperConfig:

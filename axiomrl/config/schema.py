@@ -16,18 +16,6 @@ _UNSET: Any = object()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """A number that changes over training: from `start` at step 0 to `end` at the last step."""
-
-    schedule: str = "linear"  # constant, linear or cosine
-    start: float
-    end: float | None = None  # None: equal to start (constant)
-
-
-Schedulable = float | Schedule
-
-
-@dataclass(frozen=True, kw_only=True)
 class SettingInfo:
     """What is known of one configuration field beyond its type and default."""
 
@@ -43,13 +31,15 @@ class SettingInfo:
 
     def range_text(self) -> str:
         """The allowed values in words, for messages and the reference; empty if any is."""
-        if self.choices:
-            return "one of " + ", ".join(self.choices)
         lower = f">= {self.low:g}" if self.low is not None else ""
         lower = f"> {self.above:g}" if self.above is not None else lower
         upper = f"<= {self.high:g}" if self.high is not None else ""
         upper = f"< {self.below:g}" if self.below is not None else upper
-        return " and ".join(part for part in (lower, upper) if part)
+        bounds = " and ".join(part for part in (lower, upper) if part)
+        if not self.choices:
+            return bounds
+        words = ", ".join(self.choices)
+        return f"{bounds}, or {words}" if bounds else f"one of {words}"
 
 
 def setting(
@@ -85,6 +75,21 @@ def block(kind: type[T], help: str, *, hashed: bool = True) -> T:
     info = SettingInfo(help=help, hashed=hashed)
     made: Any = field(default_factory=kind, metadata={"setting": info})
     return made  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """A number that changes over training: from `start` at step 0 to `end`, and stays there."""
+
+    schedule: str = setting("shape", "linear", choices=("constant", "linear", "cosine"))
+    start: float = setting("value at step 0")
+    end: float | None = setting("value at the end; null: equal to start (constant)", None)
+    until: float = setting(
+        "the fraction of training after which `end` is reached", 1.0, above=0, high=1, neutral=1.0
+    )
+
+
+Schedulable = float | Schedule
 
 
 @dataclass(frozen=True, kw_only=True)

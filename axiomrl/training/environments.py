@@ -38,6 +38,8 @@ class Transitions:
     terminated: Array  # [T, N] bool
     truncated: Array  # [T, N] bool
     next_observation: Array  # [T, N, D], what each step led to, before any reset
+    raw_observation: Array  # [T, N, D] before normalisation, for memories that outlive statistics
+    raw_next_observation: Array  # [T, N, D]
 
 
 class Episode(NamedTuple):
@@ -70,13 +72,14 @@ class Environments:
         num_envs: int,
         seed: int,
         reward_gamma: float = 0.99,
+        action_transform: str = "clip",
     ) -> None:
         self.num_envs = num_envs
         self._seed = seed
         self._factory = EnvironmentFactory(env_id, settings)
         first = self._factory.make()
         self.observations = observation_layout(first.env.observation_space, env_id)
-        self.actions = action_layout(first.env.action_space, env_id)
+        self.actions = action_layout(first.env.action_space, env_id, action_transform)
         self._made = [first, *(self._factory.make() for _ in range(num_envs - 1))]
         self.normalizer = (
             ObservationNormalizer(self.observations.size)
@@ -102,6 +105,11 @@ class Environments:
             self._raw if self.normalizer is None else aligned_zeros((steps + 1, envs, size))
         )
         self._next_observation = aligned_zeros((steps, envs, size))
+        self._raw_next = (
+            self._next_observation
+            if self.normalizer is None
+            else aligned_zeros((steps, envs, size))
+        )
         self._action = np.zeros((steps, envs, *self.actions.shape), dtype=self.actions.dtype)
         self._terminated = np.zeros((steps, envs), dtype=bool)
         self._truncated = np.zeros((steps, envs), dtype=bool)
@@ -184,12 +192,11 @@ class Environments:
     def _finish_block(self, rewards: list[float], endings: list[_Ending]) -> Transitions:
         steps = self._steps
         reward = np.array(rewards, dtype=np.float32).reshape(steps, self.num_envs)
-        np.copyto(self._next_observation, self._observation[1:])
+        np.copyto(self._raw_next, self._raw[1:])
         for ending in endings:
-            final = ending.observation
-            if self.normalizer is not None:
-                final = self.normalizer.normalize(final)
-            self._next_observation[ending.step, ending.env] = final
+            self._raw_next[ending.step, ending.env] = ending.observation
+        if self.normalizer is not None:
+            self.normalizer.normalize(self._raw_next, out=self._next_observation)
         self._keep_actions(endings)
         if self._reward_normalizer is not None:
             reward = self._reward_normalizer.normalize(reward, self._terminated | self._truncated)
@@ -202,6 +209,8 @@ class Environments:
             terminated=self._terminated,
             truncated=self._truncated,
             next_observation=self._next_observation,
+            raw_observation=self._raw[:steps],
+            raw_next_observation=self._raw_next,
         )
 
     def _keep_actions(self, endings: list[_Ending]) -> None:

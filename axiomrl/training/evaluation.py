@@ -56,6 +56,7 @@ class Evaluator:
         episodes: int,
         deterministic: bool,
         seed: int,
+        action_transform: str = "clip",
         stream: Stream = Stream.EVALUATION,
     ) -> None:
         self._factory = EnvironmentFactory(env_id, settings)
@@ -67,7 +68,7 @@ class Evaluator:
         self._made = [self._factory.make() for _ in range(self._rows)]
         first = self._made[0].env
         self.observations = observation_layout(first.observation_space, env_id)
-        self.actions = action_layout(first.action_space, env_id)
+        self.actions = action_layout(first.action_space, env_id, action_transform)
 
     def require_like(self, size: int, kind: str, sizes: tuple[int, ...]) -> None:
         """Raise unless observations and actions have the given form (training's)."""

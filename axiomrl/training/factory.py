@@ -132,7 +132,7 @@ def _wrap(env: Any, path: str, keywords: Mapping[str, Any]) -> Any:
         raise UnusableEnvironmentError(f"{where} is not an import path", hint="module:Class")
     try:
         wrapper = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:
         raise UnusableEnvironmentError(f"{where} cannot be imported: {error}") from error
     try:
         return wrapper(env, **keywords)

@@ -124,15 +124,15 @@ class Training:
         """Collect, observe, update; then whatever is due at this boundary."""
         config, counters, algorithm = self.config, self.counters, self.algorithm
         steps, before = algorithm.steps_per_update, counters.env_steps
-        transitions, episodes = self.environments.collect(algorithm.explorer(steps), steps)
+        fraction = min(before / config.total_timesteps, 1.0)
+        act = algorithm.explorer(steps, Progress(before, fraction, False))
+        transitions, episodes = self.environments.collect(act, steps)
         counters.env_steps = after = before + steps * config.num_envs
         self._count(episodes)
         is_last = after >= config.total_timesteps
         will_log = is_last or after // config.logging.every > before // config.logging.every
         algorithm.observe(transitions)
-        metrics = algorithm.update(
-            Progress(after, min(before / config.total_timesteps, 1.0), will_log)
-        )
+        metrics = algorithm.update(Progress(after, fraction, will_log))
         if not algorithm.is_finite():
             raise self._diverged(before, after)
         if will_log:

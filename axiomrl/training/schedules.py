@@ -12,7 +12,7 @@ def value_at(setting: Schedulable, fraction: float) -> float:
     if isinstance(setting, (int, float)):
         return float(setting)
     end = setting.start if setting.end is None else setting.end
-    part = min(max(fraction, 0.0), 1.0)
+    part = min(max(fraction / setting.until, 0.0), 1.0)
     if setting.schedule == "constant":
         return setting.start
     if setting.schedule == "cosine":

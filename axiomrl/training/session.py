@@ -185,6 +185,7 @@ def score(
         episodes=episodes,
         deterministic=deterministic,
         seed=config.seed,
+        action_transform=algorithm_class(config.algo).action_transform,
         stream=Stream.SCORING,
     )
     parts = _build(replace(config, evaluation=replace(config.evaluation, every=0)), scoring=True)
@@ -319,6 +320,7 @@ def _build(config: TrainConfig, *, scoring: bool = False) -> _Parts:
         num_envs=1 if scoring else config.num_envs,
         seed=config.seed,
         reward_gamma=getattr(config.hyperparameters, "gamma", 0.99),
+        action_transform=kind.action_transform,
     )
     if environments.actions.kind not in kind.action_kinds:
         raise UnusableEnvironmentError(
@@ -329,6 +331,7 @@ def _build(config: TrainConfig, *, scoring: bool = False) -> _Parts:
         observations=environments.observations,
         actions=environments.actions,
         num_envs=config.num_envs,
+        normalizer=environments.normalizer,
         engine=engine,
         device=device,
         seed=config.seed,
@@ -342,6 +345,7 @@ def _build(config: TrainConfig, *, scoring: bool = False) -> _Parts:
             episodes=config.evaluation.episodes,
             deterministic=config.evaluation.deterministic,
             seed=config.seed,
+            action_transform=kind.action_transform,
         )
         evaluator.require_like(
             environments.observations.size, environments.actions.kind, environments.actions.sizes

@@ -42,8 +42,6 @@ class ActionLayout:
     sizes: tuple[int, ...]
     shape: tuple[int, ...]  # of one action in the policy's array: (), (K,) or (A,)
     dtype: Any
-    low: Array | None  # [A], box only
-    high: Array | None
     to_environment: Callable[[Array], list[Any]]  # [N, *shape] -> one action per environment
 
 
@@ -113,11 +111,12 @@ def _leaf_size(space: Any, name: str, env_id: str) -> int:
     )
 
 
-def action_layout(space: Any, env_id: str) -> ActionLayout:
+def action_layout(space: Any, env_id: str, transform: str = "clip") -> ActionLayout:
     """The layout of an action space.
 
-    Raises UnusableEnvironmentError for spaces other than Discrete, MultiDiscrete,
-    MultiBinary and Box.
+    `transform` says what is done to the actions of a box: "clip" them to its bounds, or "scale"
+    them from ±1 to its bounds. Raises UnusableEnvironmentError for spaces other than Discrete,
+    MultiDiscrete, MultiBinary and Box, and for a box without bounds that is to be scaled to.
     """
     from gymnasium import spaces
 
@@ -127,11 +126,11 @@ def action_layout(space: Any, env_id: str) -> ActionLayout:
         def discrete(actions: Array) -> list[Any]:
             return [action + start for action in actions.tolist()] if start else actions.tolist()
 
-        return ActionLayout("discrete", (int(space.n),), (), np.int64, None, None, discrete)
+        return ActionLayout("discrete", (int(space.n),), (), np.int64, discrete)
     if isinstance(space, (spaces.MultiDiscrete, spaces.MultiBinary)):
         return _multi_discrete(space)
     if isinstance(space, spaces.Box):
-        return _box(space)
+        return _box(space, env_id, transform)
     raise UnusableEnvironmentError(
         f"env_id: {env_id}: actions are a {type(space).__name__} space",
         hint="actions must be Discrete, MultiDiscrete, MultiBinary or Box",
@@ -151,12 +150,10 @@ def _multi_discrete(space: Any) -> ActionLayout:
         shaped = actions.reshape(len(actions), *shape).astype(space.dtype) + starts
         return list(shaped.astype(space.dtype))
 
-    return ActionLayout(
-        "multi_discrete", sizes, (len(sizes),), np.int64, None, None, to_environment
-    )
+    return ActionLayout("multi_discrete", sizes, (len(sizes),), np.int64, to_environment)
 
 
-def _box(space: Any) -> ActionLayout:
+def _box(space: Any, env_id: str, transform: str) -> ActionLayout:
     size = int(np.prod(space.shape, dtype=int))
     shape, dtype = space.shape, space.dtype
     with np.errstate(over="ignore"):  # bounds beyond float32 are infinite there
@@ -169,8 +166,21 @@ def _box(space: Any) -> ActionLayout:
     def clip_and_convert(actions: Array) -> list[Any]:
         # in float64: a bound rounded to float32 may lie outside the space
         shaped = actions.reshape(-1, *shape).astype(np.float64)
-        return list(np.clip(shaped, space.low, space.high).astype(dtype))
+        converted = np.clip(shaped, space.low, space.high).astype(dtype)
+        return [converted[row, ...] for row in range(len(converted))]  # arrays, even if 0-d
 
     is_plain = shape == (size,) and dtype == np.float32
     to_environment = clip if is_plain else clip_and_convert
-    return ActionLayout("box", (size,), (size,), np.float32, low, high, to_environment)
+    if transform == "clip":
+        return ActionLayout("box", (size,), (size,), np.float32, to_environment)
+    if not (np.isfinite(low).all() and np.isfinite(high).all()):
+        raise UnusableEnvironmentError(
+            f"env_id: {env_id}: actions have no bounds to scale to: {space}",
+            hint="use gymnasium.wrappers:RescaleAction, or an algorithm that clips its actions",
+        )
+    middle, reach = (high + low) / 2, (high - low) / 2
+
+    def scale(actions: Array) -> list[Any]:
+        return to_environment(middle + reach * actions)
+
+    return ActionLayout("box", (size,), (size,), np.float32, scale)
