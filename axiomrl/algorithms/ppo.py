@@ -20,7 +20,8 @@ from axiomrl.config.schema import Schedulable, setting
 from axiomrl.training.buffers import Array
 from axiomrl.training.distributions import Distribution, action_distribution
 from axiomrl.training.environments import Transitions
-from axiomrl.training.networks import NetworkSpec, build_network
+from axiomrl.training.network_layout import NetworkSpec
+from axiomrl.training.networks import build_network
 from axiomrl.training.optimizers import Adam, clip_gradient_norm
 from axiomrl.training.schedules import value_at
 from axiomrl.training.seeding import generator

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from axiomrl.training.buffers import Array
-from axiomrl.training.networks import NetworkSpec, ParameterLayout, initial_parameters
+from axiomrl.training.network_layout import NetworkSpec, ParameterLayout, initial_parameters
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
