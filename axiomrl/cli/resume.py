@@ -91,4 +91,4 @@ def run(
     except Interrupted as interruption:
         repeat_imports(interruption, imports or ())
         raise
-    show_finished(finished, quiet=quiet)
+    show_finished(finished, quiet=quiet, imports=imports or ())

@@ -35,7 +35,7 @@ def train_each(
         try:
             finished = _train(config, _title(configs, index), invocation, quiet)
             is_last = index == len(configs) - 1
-            show_finished(finished, quiet=quiet, next_commands=is_last)
+            show_finished(finished, quiet=quiet, next_commands=is_last, imports=imports)
         except Interrupted as interruption:
             repeat_imports(interruption, imports)
             _tell_what_remains(interruption, configs[index + 1 :], invocation)

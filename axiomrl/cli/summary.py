@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from axiomrl.cli import terminal
@@ -14,8 +15,17 @@ if TYPE_CHECKING:
 WIDTH = 80  # longer commands are continued on a second line
 
 
-def show_finished(finished: Finished, *, quiet: bool = False, next_commands: bool = True) -> None:
-    """The run directory on stdout; table and next commands on stderr, unless quiet."""
+def show_finished(
+    finished: Finished,
+    *,
+    quiet: bool = False,
+    next_commands: bool = True,
+    imports: Sequence[str] = (),
+) -> None:
+    """The run directory on stdout; table and next commands on stderr, unless quiet.
+
+    `imports` are the modules that the commands need to import again.
+    """
     if not quiet:
         from axiomrl.runs.record import RunRecord
 
@@ -24,7 +34,7 @@ def show_finished(finished: Finished, *, quiet: bool = False, next_commands: boo
             terminal.note(finished.note)
         _show_results(record, env_steps=finished.env_steps)
         if next_commands:
-            _show_next_commands(record)
+            _show_next_commands(record, imports)
         terminal.note()
     terminal.data(short_path(finished.directory))
 
@@ -57,17 +67,18 @@ def result_rows(
     return rows
 
 
-def _show_next_commands(record: RunRecord) -> None:
+def _show_next_commands(record: RunRecord, imports: Sequence[str]) -> None:
     directory = short_path(record.directory)
     runs = short_path(record.directory.parent)
     longer = str(2 * (record.metadata.get("progress") or {}).get("total_timesteps", 0))
     elsewhere = () if runs == "runs" else ("--runs-dir", runs)
+    again = [word for name in imports for word in ("--import", name)]
     terminal.note()
     terminal.note("next:")
     for command, options in (
-        (("axiomrl", "eval", directory), ()),
+        (("axiomrl", "eval", directory), (*again,)),
         (("tensorboard", "--logdir", runs), ()),
-        (("axiomrl", "resume", directory), ("--total-timesteps", longer)),
+        (("axiomrl", "resume", directory), ("--total-timesteps", longer, *again)),
         (("axiomrl", "zoo", "--format", "report"), elsewhere),
     ):
         line = "  " + quoted(*command, *options)

@@ -334,7 +334,7 @@ class Run:
         steps = [step for step in saved if best is None or step != best["step"]]
         kept = set(steps[-self._settings.checkpoint_keep :])
         if self._settings.checkpoint_every == 0:
-            kept = {0, *steps[-1:]}
+            kept = {*list(saved)[:1], *steps[-1:]}
         for step in steps:
             if step not in kept:
                 saved[step].unlink()

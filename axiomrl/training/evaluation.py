@@ -33,7 +33,8 @@ class Episodes:
     @property
     def return_std(self) -> float:
         """Standard deviation of the returns over episodes (ddof = 0)."""
-        return float(np.std(self.returns))
+        with np.errstate(invalid="ignore"):  # infinite returns have none: NaN
+            return float(np.std(self.returns))
 
     @property
     def length_mean(self) -> float:
@@ -65,6 +66,7 @@ class Evaluator:
         self._seed = seed
         self._stream = stream
         self._rows = min(episodes, MAX_PARALLEL)
+        self._normalizes = settings.normalize_observation
         self._made = [self._factory.make() for _ in range(self._rows)]
         first = self._made[0].env
         self.observations = observation_layout(first.observation_space, env_id)
@@ -89,6 +91,8 @@ class Evaluator:
             generator=generator(self._seed, 10 + int(self._stream), index),
         )
         count, rows = self._episodes, self._rows
+        if not self._normalizes:
+            normalizer = None
         returns, lengths = [0.0] * count, [0] * count
         raw = aligned_zeros((rows, self.observations.size))
         seen = raw if normalizer is None else aligned_zeros(raw.shape)

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
+from axiomrl.errors import Interrupted
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -30,7 +32,11 @@ def stop_on_signals() -> Iterator[StopRequest]:
 
     def note(number: int, frame: FrameType | None) -> None:
         if request.signal_number is not None:
-            raise KeyboardInterrupt
+            raise Interrupted(
+                "interrupted twice, before the run could be saved",
+                signal_number=number,
+                hint="`axiomrl resume` continues it from its newest checkpoint",
+            )
         request.signal_number = number
 
     for number in SIGNALS:

@@ -21,11 +21,13 @@ from axiomrl.algorithms.protocol import Algorithm, Metrics, Progress
 from axiomrl.config.schema import TrainConfig
 from axiomrl.errors import DivergedError, Interrupted
 from axiomrl.metrics import direction_of
+from axiomrl.runs import layout
 from axiomrl.runs.run import Run
 from axiomrl.training import checkpoints
 from axiomrl.training.environments import Environments, Episode
 from axiomrl.training.evaluation import Evaluator
 from axiomrl.training.interrupts import StopRequest
+from axiomrl.training.replay_files import ReplayFiles
 
 RECENT_EPISODES = 100  # training episodes in rollout_return_mean
 REPORT_INTERVAL_S = 0.1  # between calls of on_progress
@@ -82,6 +84,11 @@ class Training:
         self.algorithm = algorithm
         self.evaluator = evaluator
         self.counters = Counters()
+        replay = algorithm.replay
+        self._replay_files = (
+            ReplayFiles(run.directory / layout.CHECKPOINTS, replay) if replay is not None else None
+        )
+        self._replay_counts: dict[int, int] = {}  # step of a checkpoint -> replay rows by then
         self._recent: deque[tuple[float, int]] = deque(maxlen=RECENT_EPISODES)
         self._stop = stop
         self._on_progress = on_progress
@@ -92,7 +99,7 @@ class Training:
         self._speed_mark = (clock(), 0)  # when and at how many env steps speed was last logged
         self._first_step = 0  # env steps taken before this process
         self._last_eval: float | None = None
-        self._saved: tuple[int, Path] | None = None  # newest checkpoint of this process
+        self._saved: tuple[int, Path] | None = None  # newest checkpoint of this run directory
 
     def train(self, *, is_new: bool) -> None:
         """Train to `total_timesteps`; `is_new`: this run directory has no checkpoint yet.
@@ -222,7 +229,20 @@ class Training:
             step, lambda target: checkpoints.save(target, self.state_dict())
         )
         self._saved = (step, path)
+        self._prune_replay(step)
         return path
+
+    def _prune_replay(self, step: int) -> None:
+        """Delete the replay rows that none of the newest checkpoints needs."""
+        if self._replay_files is None or self.algorithm.replay is None:
+            return
+        self._replay_counts[step] = self.algorithm.replay.count
+        kept = list(layout.checkpoint_files(self.run.directory))[-self.config.checkpoint.keep :]
+        self._replay_counts = {
+            step: count for step, count in self._replay_counts.items() if step in kept
+        }
+        if len(self._replay_counts) == len(kept):  # not yet, if older ones are of another process
+            self._replay_files.prune(list(self._replay_counts.values()))
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that decides this run's future, and what it has written so far."""
@@ -235,21 +255,30 @@ class Training:
             "recent_episodes": [list(episode) for episode in self._recent],
             "algorithm": self.algorithm.state_dict(),
             "environments": self.environments.state_dict(),
+            "replay": self._replay_files.save() if self._replay_files is not None else None,
             "positions": self.run.positions(),
             "latest_metrics": dict(self.run.metadata["latest_metrics"]),
             "non_finite_metrics": dict(self.run.metadata["non_finite_metrics"]),
         }
 
-    def load_state_dict(self, state: dict[str, Any], *, keep_best: bool) -> None:
-        """Continue from a checkpoint; `keep_best` unless a new run directory starts from it."""
+    def load_state_dict(self, state: dict[str, Any], source: Path, *, in_place: bool) -> None:
+        """Continue from a checkpoint in the folder `source`, to which the parts are restored.
+
+        `in_place`: in the run directory that it belongs to; else a new run starts from it, and
+        looks for its own best. Raises CheckpointError when replay rows are missing or damaged.
+        """
         counters = Counters(**state["counters"])
-        if not keep_best:
+        if in_place:  # this directory has that checkpoint
+            name = layout.checkpoint_name(counters.env_steps)
+            path = self.run.directory / layout.CHECKPOINTS / name
+            self._saved = (counters.env_steps, path)
+        else:
             counters.best_value = counters.best_step = None
         self.counters = counters
         self._duration_before = counters.duration_s
         self._recent.extend((float(r), int(n)) for r, n in state["recent_episodes"])
-        self.algorithm.load_state_dict(state["algorithm"])
-        self.environments.load_state_dict(state["environments"])
+        if self._replay_files is not None:
+            self._replay_files.restore(state["replay"], source, in_place=in_place)
 
     def _duration(self) -> float:
         return self._duration_before + self._clock() - self._resumed_at

@@ -137,7 +137,7 @@ class NStep:
         total = np.zeros((steps, envs), dtype=np.float32)
         length = np.zeros((steps, envs), dtype=np.int64)
         is_open = np.ones((steps, envs), dtype=bool)  # the episode has not ended yet
-        for ahead in range(self._n):
+        for ahead in range(min(self._n, steps)):
             within = steps - ahead
             now = is_open[:within]
             total[:within] += np.where(now, self._powers[ahead] * block["reward"][ahead:], 0.0)
@@ -195,7 +195,7 @@ class SumTree:
         nodes = places + self._leaves
         self._nodes[nodes] = priorities
         while nodes[0] > 1:
-            nodes = np.unique(nodes >> 1)
+            nodes = nodes >> 1  # a node that occurs twice gets the same sum twice
             self._nodes[nodes] = self._nodes[2 * nodes] + self._nodes[2 * nodes + 1]
 
     def find(self, masses: Array) -> Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -10,29 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from axiomrl import fingerprint
-from axiomrl.algorithms import algorithm_class
-from axiomrl.algorithms.protocol import Algorithm, AlgorithmContext
 from axiomrl.config import config_from_mapping, dump_config
 from axiomrl.config.schema import TrainConfig
 from axiomrl.config.secrets import MASK
-from axiomrl.errors import (
-    CheckpointError,
-    ConfigError,
-    InputError,
-    RunAliveError,
-    UnusableEnvironmentError,
-)
-from axiomrl.metrics import METRICS, direction_of
+from axiomrl.errors import CheckpointError, InputError, RunAliveError
 from axiomrl.runs.creation import Parent
 from axiomrl.runs.layout import checkpoint_step
 from axiomrl.runs.run import Run
 from axiomrl.training import checkpoints
-from axiomrl.training.environments import Environments
-from axiomrl.training.evaluation import Episodes, Evaluator
-from axiomrl.training.factory import evaluation_settings
+from axiomrl.training.assembly import Parts, build, make_evaluator
+from axiomrl.training.evaluation import Episodes
 from axiomrl.training.interrupts import stop_on_signals
 from axiomrl.training.loop import OnProgress, Training, TrainingProgress
-from axiomrl.training.seeding import Stream, set_training_seed
+from axiomrl.training.seeding import Stream
 
 if TYPE_CHECKING:
     from axiomrl.runs.record import RunRecord
@@ -59,23 +48,6 @@ class Scores(Episodes):
     note: str | None = None
 
 
-@dataclass
-class _Parts:
-    """What training consists of, built from a configuration before any file is written."""
-
-    config: TrainConfig
-    engine: str
-    device: str
-    environments: Environments
-    algorithm: Algorithm
-    evaluator: Evaluator | None
-
-    def close(self) -> None:
-        self.environments.close()
-        if self.evaluator is not None:
-            self.evaluator.close()
-
-
 def start(
     config: TrainConfig,
     *,
@@ -87,9 +59,9 @@ def start(
     Raises InputError before any run directory exists, Interrupted after a signal (the run is
     checkpointed), DivergedError when the parameters stop being finite.
     """
-    parts = _build(config)
+    parts = build(config)
     run = Run.create(config, command=command, device=parts.device, engine=parts.engine)
-    return _train(parts, run, None, on_progress)
+    return _train(parts, run, on_progress)
 
 
 def resume(
@@ -129,19 +101,20 @@ def resume(
         raise InputError(
             f"--total-timesteps: {total} is not beyond step {reached}, which the run has reached"
         )
-    parts = _build(replace(config, total_timesteps=total))
-    if is_newest and total == config.total_timesteps:
-        run = Run.reopen(
-            record.directory, command=command, device=parts.device, engine=parts.engine
-        )
-        finished = _train(parts, run, state, on_progress)
-        return replace(finished, note=f"continued from step {reached:,}")
     if reached >= total:
         raise InputError(
             f"--total-timesteps: {total} is not beyond step {reached} of {source.name}"
         )
+    parts = build(replace(config, total_timesteps=total))
+    parts.restore(state)
+    if is_newest and total == config.total_timesteps:
+        run = Run.reopen(
+            record.directory, command=command, device=parts.device, engine=parts.engine
+        )
+        finished = _train(parts, run, on_progress, state=state, source=source)
+        return replace(finished, note=f"continued from step {reached:,}")
     parent = Parent(
-        path=str(source),
+        path=str(source.resolve()),
         step=reached,
         config_hash=str(record.metadata.get("config_hash") or ""),
         run_id=record.metadata.get("run_id"),
@@ -152,7 +125,7 @@ def resume(
     run = Run.create(
         config, command=command, parent=parent, device=parts.device, engine=parts.engine
     )
-    finished = _train(parts, run, state, on_progress, is_child=True)
+    finished = _train(parts, run, on_progress, state=state, source=source, is_child=True)
     return replace(
         finished,
         note=f"a new run that continues {record.directory.name} from step {reached:,}",
@@ -179,16 +152,10 @@ def score(
     path, note = _checkpoint_named(target, checkpoint)
     state = checkpoints.load(path)
     _require_same(state, config, path)
-    evaluator = Evaluator(
-        config.env_id,
-        evaluation_settings(config.environment),
-        episodes=episodes,
-        deterministic=deterministic,
-        seed=config.seed,
-        action_transform=algorithm_class(config.algo).action_transform,
-        stream=Stream.SCORING,
+    evaluator = make_evaluator(
+        config, episodes=episodes, deterministic=deterministic, stream=Stream.SCORING
     )
-    parts = _build(replace(config, evaluation=replace(config.evaluation, every=0)), scoring=True)
+    parts = build(replace(config, evaluation=replace(config.evaluation, every=0)), scoring=True)
     try:
         parts.algorithm.load_state_dict(state["algorithm"])
         normalizer = parts.environments.normalizer
@@ -208,14 +175,15 @@ def score(
 
 
 def _train(
-    parts: _Parts,
+    parts: Parts,
     run: Run,
-    state: dict[str, Any] | None,
     on_progress: OnProgress | None,
     *,
+    state: dict[str, Any] | None = None,
+    source: Path | None = None,
     is_child: bool = False,
 ) -> Finished:
-    """Run the loop within the run directory; `state` is the checkpoint to continue from."""
+    """Run the loop within the run directory; `state` was read from the checkpoint `source`."""
     with run, stop_on_signals() as stop:
         training = Training(
             parts.config,
@@ -227,8 +195,8 @@ def _train(
             on_progress=on_progress,
         )
         try:
-            if state is not None:
-                training.load_state_dict(state, keep_best=not is_child)
+            if state is not None and source is not None:
+                training.load_state_dict(state, source.parent, in_place=not is_child)
                 if not is_child:
                     _rewind(run, parts.config, state)
             training.train(is_new=state is None or is_child)
@@ -271,14 +239,19 @@ def _start_again(
             hint="leave out --total-timesteps to start it again, or train a new run",
         )
     parent = record.metadata.get("parent")
-    state = None
+    state, source = None, None
     if parent is not None:
-        state = checkpoints.load(Path(parent["path"]))
-        _require_same(state, config, Path(parent["path"]))
-    parts = _build(config)
+        source = Path(parent["path"])
+        state = checkpoints.load(source)
+        _require_same(state, config, source)
+    parts = build(config)
+    if state is not None:
+        parts.restore(state)
     run = Run.reopen(record.directory, command=command, device=parts.device, engine=parts.engine)
     run.restart()
-    finished = _train(parts, run, state, on_progress, is_child=parent is not None)
+    finished = _train(
+        parts, run, on_progress, state=state, source=source, is_child=parent is not None
+    )
     return replace(finished, note="it had no checkpoint yet and was started again")
 
 
@@ -305,103 +278,6 @@ def _already_complete(
                 duration_s=state["counters"]["duration_s"],
             )
     return Finished(record.directory, "completed", reached, note)
-
-
-def _build(config: TrainConfig, *, scoring: bool = False) -> _Parts:
-    """Environments, algorithm and evaluator; every input error is raised here."""
-    _limit_threads(config.threads)
-    engine, device = _engine_and_device(config)
-    set_training_seed(config.seed, config.deterministic and engine == "torch")
-    _require_direction(config)
-    kind = algorithm_class(config.algo)
-    environments = Environments(
-        config.env_id,
-        config.environment,
-        num_envs=1 if scoring else config.num_envs,
-        seed=config.seed,
-        reward_gamma=getattr(config.hyperparameters, "gamma", 0.99),
-        action_transform=kind.action_transform,
-    )
-    if environments.actions.kind not in kind.action_kinds:
-        raise UnusableEnvironmentError(
-            f"env_id: {config.env_id} has {_KIND_WORDS[environments.actions.kind]} actions, "
-            f"{config.algo} needs {' or '.join(_KIND_WORDS[k] for k in kind.action_kinds)} ones"
-        )
-    context = AlgorithmContext(
-        observations=environments.observations,
-        actions=environments.actions,
-        num_envs=config.num_envs,
-        normalizer=environments.normalizer,
-        engine=engine,
-        device=device,
-        seed=config.seed,
-    )
-    algorithm = kind(config.hyperparameters, context)
-    evaluator = None
-    if config.evaluation.every > 0 and not scoring:
-        evaluator = Evaluator(
-            config.env_id,
-            evaluation_settings(config.environment),
-            episodes=config.evaluation.episodes,
-            deterministic=config.evaluation.deterministic,
-            seed=config.seed,
-            action_transform=kind.action_transform,
-        )
-        evaluator.require_like(
-            environments.observations.size, environments.actions.kind, environments.actions.sizes
-        )
-    return _Parts(config, engine, device, environments, algorithm, evaluator)
-
-
-_KIND_WORDS = {
-    "discrete": "discrete",
-    "multi_discrete": "multi-discrete",
-    "box": "continuous",
-}
-
-
-def _limit_threads(threads: int) -> None:
-    if threads == 1 and os.environ.get("OPENBLAS_NUM_THREADS") == "1":
-        return
-    from threadpoolctl import threadpool_limits
-
-    threadpool_limits(limits=threads)
-
-
-def _engine_and_device(config: TrainConfig) -> tuple[str, str]:
-    """Which engine computes the networks, and where.
-
-    `auto` is the hand-written engine on the CPU: it is the fastest for vectors. Asking for cuda
-    asks for torch; torch on `auto` takes a GPU if there is one.
-    """
-    if config.device == "cuda" and config.engine == "mlp":
-        raise ConfigError(
-            "engine: mlp runs on the CPU only", hint="use engine: torch with device: cuda"
-        )
-    engine = config.engine
-    if engine == "auto":
-        engine = "torch" if config.device == "cuda" else "mlp"
-    if engine == "mlp":
-        return engine, "cpu"
-    import torch
-
-    torch.set_num_threads(config.threads)
-    has_cuda = torch.cuda.is_available()
-    if config.device == "cuda" and not has_cuda:
-        raise ConfigError("device: cuda is not available here", hint="use device: auto or cpu")
-    return engine, "cuda" if has_cuda and config.device != "cpu" else "cpu"
-
-
-def _require_direction(config: TrainConfig) -> None:
-    metric = config.benchmark.best_metric
-    if metric is None or config.benchmark.best_metric_mode is not None:
-        return
-    if direction_of(metric) is None:
-        known = ", ".join(name for name, info in METRICS.items() if info.direction)
-        raise ConfigError(
-            f"benchmark.best_metric: whether more or less of {metric!r} is better is not known",
-            hint=f"set benchmark.best_metric_mode to max or min, or use one of {known}",
-        )
 
 
 def _refuse_living(record: RunRecord) -> None:

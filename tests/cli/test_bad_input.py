@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -91,7 +92,9 @@ def test_import_that_fails_names_the_cause_and_its_place(
 def test_environments_that_are_not_installed_name_the_extra(
     axiomrl: Command, config_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "Box2D", None)
+    monkeypatch.setitem(sys.modules, "Box2D", None)
+    for loaded in [name for name in sys.modules if name.startswith("gymnasium.envs.box2d")]:
+        monkeypatch.delitem(sys.modules, loaded)  # an earlier test may have used it
     outcome = axiomrl("train", "--config", config_file, "--set", "env_id=LunarLander-v3")
     assert_refused(outcome, "axiomrl[box2d]")
 
