@@ -23,6 +23,7 @@ from axiomrl.training.environments import Transitions
 from axiomrl.training.network_layout import NetworkSpec
 from axiomrl.training.networks import build_network
 from axiomrl.training.optimizers import Adam, clip_gradient_norm
+from axiomrl.training.replay import Replay
 from axiomrl.training.schedules import value_at
 from axiomrl.training.seeding import generator
 from axiomrl.training.targets import gae
@@ -80,7 +81,7 @@ class PPO:
     config_class: ClassVar[type] = PPOConfig
     action_kinds: ClassVar[tuple[str, ...]] = ("discrete", "multi_discrete", "box")
     action_transform: ClassVar[str] = "clip"
-    replay = None
+    replay: Replay | None = None
 
     def __init__(self, settings: PPOConfig, context: AlgorithmContext) -> None:
         self._settings = settings
