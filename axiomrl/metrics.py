@@ -35,10 +35,14 @@ METRICS: dict[str, MetricInfo] = {
     ),
     "rollout_length_mean": MetricInfo("mean length of those episodes", "steps", None),
     "rollout_episodes": MetricInfo("training episodes finished so far", "episodes", None),
-    "train_policy_loss": MetricInfo("policy loss, mean over minibatches", "1", None),
-    "train_value_loss": MetricInfo("value loss, mean over minibatches", "reward²", "min"),
+    "train_policy_loss": MetricInfo(
+        "policy loss, mean over minibatches (SAC: of the last one)", "1", None
+    ),
+    "train_value_loss": MetricInfo(
+        "value loss, mean over minibatches (SAC: both critics, of the last one)", "reward²", "min"
+    ),
     "train_entropy": MetricInfo("entropy of the policy, mean over minibatches", "nat", None),
-    "train_loss": MetricInfo("the weighted sum that is minimised", "1", None),
+    "train_loss": MetricInfo("the loss that is minimised (DQN: of the last minibatch)", "1", None),
     "train_approx_kl": MetricInfo(
         "estimate of the KL divergence from the old policy, mean of (r - 1) - log r", "nat", None
     ),
@@ -52,6 +56,11 @@ METRICS: dict[str, MetricInfo] = {
     "train_action_std": MetricInfo(
         "mean standard deviation of continuous actions, before squashing or clipping", "1", None
     ),
+    "train_q_mean": MetricInfo("mean Q-value of the actions in the last minibatch", "reward", None),
+    "train_td_error": MetricInfo("mean absolute TD error of the last minibatch", "reward", "min"),
+    "train_epsilon": MetricInfo("probability of a random action", "fraction", None),
+    "train_entropy_coef": MetricInfo("weight of the entropy (SAC's temperature)", "1", None),
+    "train_replay_size": MetricInfo("transitions held in replay", "transitions", None),
     "time_s": MetricInfo("training time so far, resumed parts added up", "s", None),
     "time_env_steps_per_s": MetricInfo(
         "env steps per second since the last row, evaluation left out", "1/s", None

@@ -12,15 +12,12 @@ from axiomrl.training.session import start
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 PRESETS = sorted(CONFIGS.glob("*/*.yaml"))
-EXPECTED_PPO = {
-    "acrobot",
-    "bipedalwalker",
-    "cartpole",
-    "halfcheetah",
-    "hopper",
-    "lunarlander",
-    "mountaincar-continuous",
-    "pendulum",
+EXPECTED = {
+    "dqn": {"acrobot", "cartpole", "lunarlander", "mountaincar"},
+    "ppo": {"acrobot", "bipedalwalker", "cartpole", "halfcheetah", "hopper", "lunarlander"}
+    | {"mountaincar-continuous", "pendulum"},
+    "sac": {"ant", "bipedalwalker", "halfcheetah", "hopper", "lunarlander-continuous"}
+    | {"mountaincar-continuous", "pendulum"},
 }
 
 
@@ -31,18 +28,27 @@ def preset_id(path: Path) -> str:
 def shortened(config: TrainConfig, folder: Path) -> TrainConfig:
     """The preset with two small updates, and nothing else changed that could break it."""
     settings = config.hyperparameters
-    steps = min(settings.n_steps, -(-200 // config.num_envs))
+    if config.algo == "ppo":
+        steps = min(settings.n_steps, -(-200 // config.num_envs))
+        settings = replace(settings, n_steps=steps, n_epochs=2)
+        total = 2 * steps * config.num_envs
+    else:
+        total = 300
+        settings = replace(settings, learning_starts=100, buffer_size=1000)
+        if settings.gradient_steps > 2:
+            settings = replace(settings, gradient_steps=2)
     return replace(
         config,
-        total_timesteps=2 * steps * config.num_envs,
+        total_timesteps=total,
         output_dir=str(folder),
-        hyperparameters=replace(settings, n_steps=steps, n_epochs=2),
+        hyperparameters=settings,
         evaluation=replace(config.evaluation, every=0),
     )
 
 
-def test_every_promised_ppo_preset_is_there() -> None:
-    assert {path.stem for path in PRESETS if path.parent.name == "ppo"} >= EXPECTED_PPO
+@pytest.mark.parametrize("algo", sorted(EXPECTED))
+def test_every_promised_preset_is_there(algo: str) -> None:
+    assert {path.stem for path in PRESETS if path.parent.name == algo} >= EXPECTED[algo]
 
 
 @pytest.mark.parametrize("path", PRESETS, ids=preset_id)
@@ -62,4 +68,5 @@ def test_preset_trains_a_few_hundred_steps(path: Path, tmp_path: Path) -> None:
     assert metadata["status"] == "completed"
     assert metadata["progress"]["env_steps"] >= config.total_timesteps
     assert metadata["progress"]["gradient_steps"] > 0
-    assert metadata["latest_metrics"]["train_value_loss"] is not None
+    loss = "train_loss" if config.algo == "dqn" else "train_value_loss"
+    assert metadata["latest_metrics"][loss] is not None

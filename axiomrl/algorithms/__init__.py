@@ -8,7 +8,9 @@ from typing import Any
 from axiomrl.errors import ConfigError, did_you_mean
 
 ALGORITHMS: dict[str, str] = {
+    "dqn": "axiomrl.algorithms.dqn:DQN",
     "ppo": "axiomrl.algorithms.ppo:PPO",
+    "sac": "axiomrl.algorithms.sac:SAC",
 }
 
 

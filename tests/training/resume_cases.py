@@ -12,11 +12,39 @@ from typing import Any
 from axiomrl.algorithms import algorithm_class
 
 SMALL: dict[str, dict[str, Any]] = {
+    "dqn": {
+        "learning_starts": 150,
+        "buffer_size": 1000,  # it wraps around
+        "batch_size": 32,
+        "train_every": 8,
+        "gradient_steps": 2,
+        "target_update_every": 250,
+        "learning_rate": 1e-3,
+        "epsilon": {"schedule": "linear", "start": 1.0, "end": 0.1, "until": 0.5},
+        "hidden_sizes": [32, 32],
+    },
     "ppo": {"n_steps": 64, "batch_size": 64, "n_epochs": 3, "learning_rate": 1e-3},
+    "sac": {
+        "learning_starts": 150,
+        "buffer_size": 1000,
+        "batch_size": 32,
+        "train_every": 4,
+        "learning_rate": 1e-3,
+        "hidden_sizes": [32, 32],
+    },
 }
 
 # What is tried together with schedules and eight environments, by algorithm.
 SCHEDULES: dict[str, dict[str, Any]] = {
+    "dqn": {
+        **SMALL["dqn"],
+        "learning_rate": {"schedule": "cosine", "start": 3e-3, "end": 0.0},
+        "double": True,
+        "dueling": True,
+        "n_step": 3,
+        "prioritized": True,
+        "tau": 0.5,
+    },
     "ppo": {
         "n_steps": 16,
         "learning_rate": {"schedule": "linear", "start": 3e-3, "end": 0.0},
@@ -24,6 +52,13 @@ SCHEDULES: dict[str, dict[str, Any]] = {
         "clip_range_value": 0.2,
         "entropy_coef": 0.01,
         "target_kl": 0.05,
+    },
+    "sac": {
+        **SMALL["sac"],
+        "learning_rate": {"schedule": "linear", "start": 3e-3, "end": 0.0},
+        "n_step": 3,
+        "gradient_steps": -1,
+        "target_update_every": 2,
     },
 }
 
@@ -101,9 +136,32 @@ def odd_case(algo: str, engine: str) -> Case:
     return Case(f"{algo}-odd-widths-{engine}", config)
 
 
+def flag_cases(algo: str) -> list[Case]:
+    """Settings of one algorithm that change what a checkpoint has to hold."""
+    changes: dict[str, list[dict[str, Any]]] = {
+        "dqn": [
+            {"double": True},
+            {"dueling": True},
+            {"n_step": 5},
+            {"prioritized": True},
+            {"prioritized": True, "n_step": 3},
+            {"loss": "squared", "tau": 0.01, "target_update_every": 1},
+        ],
+        "sac": [{"entropy_coef": 0.2}, {"n_step": 3}, {"target_entropy": -0.5}],
+    }
+    env_id = simple_env(algo)
+    return [
+        Case(
+            f"{algo}-{'-'.join(change)}",
+            small_config(algo, env_id, hyperparameters={**SMALL[algo], **change}),
+        )
+        for change in changes.get(algo, [])
+    ]
+
+
 def all_cases(algo: str) -> list[Case]:
     """Everything that is tried with an algorithm."""
-    cases = [schedule_case(algo), normalized_case(algo), torch_case(algo)]
+    cases = [*flag_cases(algo), schedule_case(algo), normalized_case(algo), torch_case(algo)]
     cases += [odd_case(algo, "mlp"), odd_case(algo, "torch")]
     if takes(algo, "discrete"):
         cases += discrete_cases(algo)
