@@ -174,6 +174,99 @@ P4 = ppo(
     target_ratio=5.0,
 )
 
+
+def off_policy(
+    name: str,
+    title: str,
+    *,
+    algo: str,
+    env_id: str,
+    total_timesteps: int,
+    target_ratio: float,
+    **hyperparameters: Any,
+) -> Case:
+    """A case that trains DQN or SAC; both sides have the same defaults."""
+    return Case(
+        name=name,
+        title=title,
+        kind="training",
+        sides=(OURS, SB3),
+        settings={
+            "algo": algo,
+            "env_id": env_id,
+            "num_envs": 1,
+            "total_timesteps": total_timesteps,
+            "hyperparameters": hyperparameters,
+        },
+        target_ratio=target_ratio,
+    )
+
+
+P5 = off_policy(
+    "P5",
+    "DQN CartPole-v1, CleanRL's defaults (120-84, every 10 steps, batch 128), 40,000 steps",
+    algo="dqn",
+    env_id="CartPole-v1",
+    total_timesteps=40_000,
+    target_ratio=5.0,
+    learning_rate=2.5e-4,
+    buffer_size=10_000,
+    learning_starts=10_000,
+    batch_size=128,
+    gamma=0.99,
+    train_every=10,
+    gradient_steps=1,
+    target_update_every=500,
+    epsilon={**linear(1.0, 0.05), "until": 0.5},
+    loss="squared",  # Stable-Baselines3 has Huber's only, which costs as much
+    hidden_sizes=[120, 84],
+)
+
+P6 = off_policy(
+    "P6",
+    "DQN CartPole-v1, rl-zoo3's settings (256-256, 128 updates per 256 steps), 20,000 steps",
+    algo="dqn",
+    env_id="CartPole-v1",
+    total_timesteps=20_000,
+    target_ratio=2.2,
+    learning_rate=2.3e-3,
+    buffer_size=100_000,
+    learning_starts=1_000,
+    batch_size=64,
+    gamma=0.99,
+    train_every=256,
+    gradient_steps=128,
+    target_update_every=10,
+    epsilon={**linear(1.0, 0.04), "until": 0.16},
+    hidden_sizes=[256, 256],
+)
+
+P7 = off_policy(
+    "P7",
+    "SAC Pendulum-v1 (256-256, batch 256, an update every step), 5,000 steps",
+    algo="sac",
+    env_id="Pendulum-v1",
+    total_timesteps=5_000,
+    target_ratio=1.6,
+    learning_rate=3e-4,
+    learning_starts=100,
+    batch_size=256,
+    hidden_sizes=[256, 256],
+)
+
+P8 = off_policy(
+    "P8",
+    "SAC HalfCheetah-v5 (256-256, batch 256, an update every step), 3,000 steps",
+    algo="sac",
+    env_id="HalfCheetah-v5",
+    total_timesteps=3_000,
+    target_ratio=1.35,
+    learning_rate=3e-4,
+    learning_starts=100,
+    batch_size=256,
+    hidden_sizes=[256, 256],
+)
+
 # P1 up to the step at which its learning gate is read.
 TO_THE_GATE = {**P1.settings, "total_timesteps": 40_960}
 
@@ -212,7 +305,7 @@ P13 = Case(
     target_value=8.0,
 )
 
-CASES = {case.name: case for case in (P1, P2, P3, P4, P9, P10, P11, P13)}
+CASES = {case.name: case for case in (P1, P2, P3, P4, P5, P6, P7, P8, P9, P10, P11, P13)}
 
 
 @dataclass(frozen=True, kw_only=True)

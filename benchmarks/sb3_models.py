@@ -8,11 +8,11 @@ from typing import Any
 
 import gymnasium
 import torch
-from stable_baselines3 import PPO
+from stable_baselines3 import DQN, PPO, SAC
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecEnv, VecFrameStack, VecNormalize
 
-ALGORITHMS = {"ppo": PPO}
+ALGORITHMS = {"dqn": DQN, "ppo": PPO, "sac": SAC}
 
 # axiomrl's name -> Stable-Baselines3's.
 SETTINGS = {
@@ -31,6 +31,27 @@ SETTINGS = {
         "target_kl": "target_kl",
         "normalize_advantage": "normalize_advantage",
     },
+}
+_OFF_POLICY = {
+    "learning_rate": "learning_rate",
+    "buffer_size": "buffer_size",
+    "learning_starts": "learning_starts",
+    "batch_size": "batch_size",
+    "gamma": "gamma",
+    "train_every": "train_freq",
+    "gradient_steps": "gradient_steps",
+    "target_update_every": "target_update_interval",
+    "tau": "tau",
+}
+SETTINGS["dqn"] = {**_OFF_POLICY, "max_grad_norm": "max_grad_norm"}
+SETTINGS["sac"] = {**_OFF_POLICY, "entropy_coef": "ent_coef", "target_entropy": "target_entropy"}
+# Settings of ours that the peer lacks, with the only values that mean what the peer does.
+ABSENT = {
+    "double": (False,),
+    "dueling": (False,),
+    "prioritized": (False,),
+    "n_step": (1,),
+    "loss": ("huber", "squared"),  # the peer has Huber's only; the cost is the same
 }
 SCHEDULABLE = ("learning_rate", "clip_range", "clip_range_value")
 ACTIVATIONS = {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU, "elu": torch.nn.ELU}
@@ -101,6 +122,9 @@ def model_arguments(algo: str, hyperparameters: Mapping[str, Any]) -> dict[str, 
         policy["log_std_init"] = values.pop("log_std_init")
     if "adam_epsilon" in values:
         policy["optimizer_kwargs"] = {"eps": values.pop("adam_epsilon")}
+    if algo != "ppo":
+        _drop_absent(values)
+    exploration = _exploration(values.pop("epsilon")) if "epsilon" in values else {}
     names = SETTINGS[algo]
     unknown = sorted(set(values) - set(names))
     if unknown:
@@ -109,7 +133,25 @@ def model_arguments(algo: str, hyperparameters: Mapping[str, Any]) -> dict[str, 
         if isinstance(value, Mapping) and name not in SCHEDULABLE:
             raise KeyError(f"Stable-Baselines3 takes no schedule for {name}")
     arguments = {names[name]: schedule(value) for name, value in values.items()}
+    arguments.update(exploration)
     return {**arguments, "policy_kwargs": policy} if policy else arguments
+
+
+def _drop_absent(values: dict[str, Any]) -> None:
+    for name, allowed in ABSENT.items():
+        if name in values and values.pop(name) not in allowed:
+            raise KeyError(f"Stable-Baselines3 has no counterpart of {name}")
+
+
+def _exploration(epsilon: Any) -> dict[str, Any]:
+    """DQN's epsilon as the three numbers that the peer takes."""
+    if not isinstance(epsilon, Mapping):
+        return {"exploration_initial_eps": epsilon, "exploration_final_eps": epsilon}
+    return {
+        "exploration_initial_eps": epsilon["start"],
+        "exploration_final_eps": epsilon["end"],
+        "exploration_fraction": epsilon.get("until", 1.0),
+    }
 
 
 def schedule(value: Any) -> Any:
