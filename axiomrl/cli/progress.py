@@ -67,7 +67,7 @@ class ProgressLines:
         """Write a line if one is due."""
         tenths = int(10 * fraction(progress))
         if self._tenths is None:
-            self._write(f"{self._title}\n{short_path(progress.run_directory)}")
+            self._write("\n".join([self._title, *introduction(progress)]))
             self._tenths, self._shown_at_s = tenths, progress.duration_s
             return
         silent_s = progress.duration_s - self._shown_at_s
@@ -129,7 +129,8 @@ class ProgressBar:
         self._terminal = Console(stderr=True)  # its width follows the window's
         console = Console(stderr=True, highlight=False)
         console.print(self._title, style="bold", markup=False)
-        console.print(short_path(progress.run_directory), markup=False, soft_wrap=True)
+        for line in introduction(progress):
+            console.print(line, markup=False, soft_wrap=True)
         self._bar = Progress(
             BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=4)),
             TextColumn("{task.fields[numbers]}", table_column=Column(no_wrap=True)),
@@ -139,6 +140,14 @@ class ProgressBar:
         )
         self._bar.start()
         self._task = self._bar.add_task("", total=progress.total_timesteps, numbers="")
+
+
+def introduction(progress: TrainingProgress) -> list[str]:
+    """What is said once, when training begins: where the run is, and what memory replay takes."""
+    lines = [short_path(progress.run_directory)]
+    if progress.replay_bytes:
+        lines.append(f"replay takes up to {progress.replay_bytes / 1e6:,.1f} MB of memory")
+    return lines
 
 
 def fraction(progress: TrainingProgress) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +74,13 @@ def build(config: TrainConfig, *, scoring: bool = False) -> Parts:
         device=device,
         seed=config.seed,
     )
+    starts = getattr(config.hyperparameters, "learning_starts", 0)
+    if starts >= config.total_timesteps and not scoring:
+        warnings.warn(
+            f"hyperparameters.learning_starts {starts} is not below total_timesteps "
+            f"{config.total_timesteps}: nothing will be learned",
+            stacklevel=2,
+        )
     algorithm = kind(config.hyperparameters, context)
     evaluator = None
     if config.evaluation.every > 0 and not scoring:

@@ -46,6 +46,7 @@ class TrainingProgress:
     eval_return_mean: float | None
     best: float | None
     run_directory: Path
+    replay_bytes: int = 0  # memory of the full replay buffer, if there is one
 
 
 OnProgress = Callable[[TrainingProgress], None]
@@ -324,6 +325,7 @@ class Training:
                 eval_return_mean=self._last_eval,
                 best=self.counters.best_value,
                 run_directory=self.run.directory,
+                replay_bytes=self.algorithm.replay.nbytes if self.algorithm.replay else 0,
             )
         )
 

@@ -53,3 +53,20 @@ def test_device_and_threads_are_no_change(tmp_path: Path) -> None:
     finished = resume(RunRecord.read(run), total_timesteps=128, device="cpu", threads=2)
     assert finished.env_steps == 128
     assert finished.directory != run
+
+
+def test_warm_up_that_never_ends_is_a_warning(tmp_path: Path) -> None:
+    config = config_from_mapping(
+        {
+            "algo": "dqn",
+            "env_id": "CartPole-v1",
+            "total_timesteps": 40,
+            "output_dir": str(tmp_path),
+            "hyperparameters": {"learning_starts": 40, "buffer_size": 100},
+            "evaluation": {"every": 0},
+        }
+    )
+    with pytest.warns(UserWarning, match="nothing will be learned"):
+        finished = start(config)
+    metadata = json.loads((finished.directory / "metadata.json").read_text())
+    assert metadata["progress"]["gradient_steps"] == 0
