@@ -36,13 +36,19 @@ METRICS: dict[str, MetricInfo] = {
     "rollout_length_mean": MetricInfo("mean length of those episodes", "steps", None),
     "rollout_episodes": MetricInfo("training episodes finished so far", "episodes", None),
     "train_policy_loss": MetricInfo(
-        "policy loss, mean over minibatches (SAC: of the last one)", "1", None
+        "policy loss, mean over the update's last epoch (SAC: last minibatch)", "1", None
     ),
     "train_value_loss": MetricInfo(
-        "value loss, mean over minibatches (SAC: both critics, of the last one)", "reward²", "min"
+        "value loss, mean over the update's last epoch (SAC: both critics, last minibatch)",
+        "reward²",
+        "min",
     ),
-    "train_entropy": MetricInfo("entropy of the policy, mean over minibatches", "nat", None),
-    "train_loss": MetricInfo("the loss that is minimised (DQN: of the last minibatch)", "1", None),
+    "train_entropy": MetricInfo(
+        "entropy of the policy, mean over the last epoch (SAC: minibatch)", "nat", None
+    ),
+    "train_loss": MetricInfo(
+        "the loss that is minimised, mean over the last epoch (DQN: minibatch)", "1", None
+    ),
     "train_approx_kl": MetricInfo(
         "estimate of the KL divergence from the old policy, mean of (r - 1) - log r", "nat", None
     ),

@@ -166,28 +166,34 @@ class PPO:
         return next_value
 
     def update(self, progress: Progress) -> Metrics:
-        """`n_epochs` passes over the rollout in shuffled minibatches."""
+        """`n_epochs` passes over the rollout in shuffled minibatches.
+
+        Loss metrics are means over the last epoch: a report costs half as much as a loss.
+        """
         settings, rollout = self._settings, self._rollout
         assert rollout is not None, "update before observe"
         learning_rate = value_at(settings.learning_rate, progress.fraction)
         loss = _PPOLoss(self._distribution, self._network.xp, settings, progress.fraction)
-        sums: dict[str, float] = {}
+        reports: list[Metrics] = []  # of the epoch at hand
         minibatches = 0
-        stopped = False
-        for _ in range(settings.n_epochs):
+        for epoch in range(settings.n_epochs):
+            reports.clear()
+            wants_report = progress.will_log and epoch == settings.n_epochs - 1
             packed = self._shuffled(rollout)
             for start in range(0, self._rows, self._batch_size):
                 batch = _slice(packed, start, start + self._batch_size)
-                kl = self._gradient_step(loss, batch, learning_rate, progress.will_log, sums)
+                reports.append(self._gradient_step(loss, batch, learning_rate, wants_report))
                 minibatches += 1
-                if settings.target_kl is not None and kl > 1.5 * settings.target_kl:
-                    stopped = True
+                if self._is_too_far(reports[-1]):
                     break
-            if stopped:
+            if self._is_too_far(reports[-1]):
                 break
         if not progress.will_log:
             return {}
-        metrics = {f"train_{name}": total / minibatches for name, total in sums.items()}
+        metrics = {
+            f"train_{name}": sum(report[name] for report in reports) / len(reports)
+            for name in reports[-1]
+        }
         metrics["train_learning_rate"] = learning_rate
         metrics["train_clip_range"] = loss.clip_range
         metrics.update(_explained_variance(rollout))
@@ -203,24 +209,25 @@ class PPO:
         loss: _PPOLoss,
         batch: _Rollout,
         learning_rate: float,
-        will_log: bool,
-        sums: dict[str, float],
-    ) -> float:
-        """One Adam step, unless the KL is beyond its target; returns the KL (0 if not needed)."""
+        wants_report: bool,
+    ) -> Metrics:
+        """One Adam step, unless the KL is beyond its target; what the loss consists of."""
         network, settings = self._network, self._settings
         outputs = network.forward(batch.observation)
-        needs_report = will_log or settings.target_kl is not None
+        needs_report = wants_report or settings.target_kl is not None
         gradients, report = loss(outputs, batch, needs_report)
-        kl = report.get("approx_kl", 0.0)
-        for name, value in report.items():
-            sums[name] = sums.get(name, 0.0) + value
-        if settings.target_kl is not None and kl > 1.5 * settings.target_kl:
-            return kl
+        if self._is_too_far(report):
+            return report
         network.backward(gradients)
         clip_gradient_norm(network.xp, network.gradients, settings.max_grad_norm)
         self._optimizer.step(network.gradients, learning_rate)
         self.gradient_steps += 1
-        return kl
+        return report
+
+    def _is_too_far(self, report: Metrics) -> bool:
+        """Whether the policy has moved so far that the update ends."""
+        target = self._settings.target_kl
+        return target is not None and report["approx_kl"] > 1.5 * target
 
     def _shuffled(self, rollout: _Rollout) -> _Rollout:
         """The rollout in random order, advantages normalised per minibatch."""

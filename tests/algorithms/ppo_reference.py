@@ -166,10 +166,11 @@ def update(
     epsilon: float,
     max_grad_norm: float,
 ) -> dict[str, float]:
-    """One pass per order over the rollout, in place; means of what is reported."""
+    """One pass per order over the rollout, in place; means of what the last one reports."""
     optimizer = torch.optim.Adam(agent.parameters(), lr=learning_rate, eps=epsilon)
     reports: list[dict[str, float]] = []
     for order in orders:
+        reports.clear()
         for start in range(0, len(order), batch_size):
             parts = loss(agent, rollout, order[start : start + batch_size])
             optimizer.zero_grad()
