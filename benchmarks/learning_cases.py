@@ -66,5 +66,58 @@ LEARNING_CASES = {
                 f"6240.68 at 10M ({SLM})",
             ),
         ),
+        LearningCase(
+            preset="dqn/cartpole",
+            env_steps=50_000,
+            bar=475.0,
+            published=(f"500 ± 0 at 50k ({ZOO})", f"239.94 at 200k ({SLM})"),
+        ),
+        LearningCase(
+            preset="dqn/acrobot",
+            env_steps=100_000,
+            bar=-90.0,
+            published=(f"-76.64 ± 11.75 at 100k ({ZOO})", f"-94.17 at 300k ({SLM})"),
+        ),
+        LearningCase(
+            preset="dqn/mountaincar",
+            env_steps=120_000,
+            published=(f"-100.85 ± 9.93 at 120k ({ZOO})",),
+        ),
+        LearningCase(
+            preset="dqn/lunarlander",
+            env_steps=100_000,
+            published=(
+                f"154.38 ± 79.24 at 100k on LunarLander-v2 ({ZOO})",
+                f"195.21 at 300k ({SLM})",
+            ),
+        ),
+        LearningCase(
+            preset="sac/pendulum",
+            env_steps=20_000,
+            bar=-170.0,
+            published=(f"-157.00 ± 88.71 at 20k ({ZOO})", f"-150.97 at 300k ({SLM})"),
+        ),
+        LearningCase(
+            preset="sac/mountaincar-continuous",
+            env_steps=50_000,
+            bar=90.0,
+            published=(f"94.68 ± 1.13 at 50k, with gSDE ({ZOO})",),
+        ),
+        LearningCase(
+            preset="sac/lunarlander-continuous",
+            env_steps=500_000,
+            published=(
+                f"260.39 ± 65.47 at 500k on LunarLanderContinuous-v2 ({ZOO})",
+                f"125.00 at 300k ({SLM})",
+            ),
+        ),
+        LearningCase(
+            preset="sac/halfcheetah",
+            env_steps=1_000_000,
+            published=(
+                f"9535 ± 100 at 1M on HalfCheetah-v3 ({ZOO})",
+                f"9815.16 at 4M ({SLM})",
+            ),
+        ),
     )
 }
