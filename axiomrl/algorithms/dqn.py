@@ -19,13 +19,12 @@ import numpy as np
 
 from axiomrl.algorithms.protocol import Act, AlgorithmContext, Metrics, Progress, StateDict
 from axiomrl.config.schema import Schedulable, Schedule, setting
-from axiomrl.errors import ConfigError
 from axiomrl.training.buffers import Array
 from axiomrl.training.environments import Transitions
 from axiomrl.training.network_layout import NetworkSpec
 from axiomrl.training.networks import build_network
 from axiomrl.training.optimizers import Adam, clip_gradient_norm
-from axiomrl.training.replay import NStep, Replay
+from axiomrl.training.replay import NStep, Replay, require_consistent_replay
 from axiomrl.training.sampling import Batch, Prioritized, Uniform
 from axiomrl.training.schedules import value_at
 from axiomrl.training.seeding import generator
@@ -68,13 +67,7 @@ class DQNConfig:
     adam_epsilon: float = setting("Adam's epsilon", 1e-8, above=0)
 
     def __post_init__(self) -> None:
-        if self.buffer_size < self.batch_size:
-            raise ConfigError(
-                f"buffer_size is {self.buffer_size}, less than one batch ({self.batch_size})",
-                hint="make buffer_size larger or batch_size smaller",
-            )
-        if self.gradient_steps == 0:
-            raise ConfigError("gradient_steps is 0, so nothing would be learned", hint="-1 or >= 1")
+        require_consistent_replay(self.buffer_size, self.batch_size, self.gradient_steps)
 
 
 class DQN:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from axiomrl.errors import InputError
+from axiomrl.errors import ConfigError, InputError
 from axiomrl.training.buffers import Array
 from axiomrl.training.environments import Transitions
 
@@ -221,6 +221,17 @@ class SumTree:
             level = nodes[start : 2 * start]
             start //= 2
             nodes[start : 2 * start] = level[0::2] + level[1::2]
+
+
+def require_consistent_replay(buffer_size: int, batch_size: int, gradient_steps: int) -> None:
+    """Raise ConfigError when a buffer cannot hold a batch, or nothing would be learned from it."""
+    if buffer_size < batch_size:
+        raise ConfigError(
+            f"buffer_size is {buffer_size}, less than one batch ({batch_size})",
+            hint="make buffer_size larger or batch_size smaller",
+        )
+    if gradient_steps == 0:
+        raise ConfigError("gradient_steps is 0, so nothing would be learned", hint="-1 or >= 1")
 
 
 def _flatten(part: Array) -> Array:
