@@ -101,6 +101,7 @@ class DQN:
             observation_size=context.observations.size,
             action_shape=(),
             action_dtype=np.int32,
+            will_be_filled=context.is_training,
         )
         self._n_step = NStep(settings.n_step, settings.gamma)
         sampling = generator(context.seed, 2)

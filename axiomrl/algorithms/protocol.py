@@ -45,6 +45,7 @@ class AlgorithmContext:
     engine: str  # "mlp" or "torch"
     device: str  # "cpu" or "cuda"
     seed: int
+    is_training: bool = True  # else only `policy` is asked for, and replay stays empty
 
 
 class Algorithm(Protocol):
@@ -55,9 +56,12 @@ class Algorithm(Protocol):
     action_transform: ClassVar[str]  # what is done to box actions: "clip" or "scale" (from ±1)
     steps_per_update: int  # steps of each environment that the loop collects between updates
     gradient_steps: int  # taken so far
-    replay: Replay | None  # its memory, whose rows are saved apart from `state_dict`
 
     def __init__(self, settings: Any, context: AlgorithmContext) -> None: ...
+
+    @property
+    def replay(self) -> Replay | None:
+        """Its memory, whose rows are saved apart from `state_dict`; None without one."""
 
     def explorer(self, steps: int, progress: Progress) -> Act:
         """How to act in the next `steps` steps of every environment; draws all its noise now."""

@@ -126,6 +126,7 @@ class SAC:
             observation_size=size,
             action_shape=(actions,),
             action_dtype=np.float32,
+            will_be_filled=context.is_training,
         )
         self._n_step = NStep(settings.n_step, settings.gamma)
         self._sampler = Uniform(self.replay, generator(context.seed, 2))

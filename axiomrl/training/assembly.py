@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from threadpoolctl import threadpool_limits
@@ -16,6 +17,7 @@ from axiomrl.metrics import METRICS, direction_of
 from axiomrl.training.environments import Environments
 from axiomrl.training.evaluation import Evaluator
 from axiomrl.training.factory import evaluation_settings
+from axiomrl.training.replay_files import ReplayFiles
 from axiomrl.training.seeding import Stream, set_training_seed
 
 
@@ -30,12 +32,16 @@ class Parts:
     algorithm: Algorithm
     evaluator: Evaluator | None
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Bring algorithm and environments to a checkpoint's state.
+    def restore(self, state: dict[str, Any], folder: Path) -> None:
+        """Bring algorithm, replay and environments to the state of a checkpoint in `folder`.
 
-        Raises ResumeMismatchError when an environment does not replay to it.
+        Raises CheckpointError when replay rows are missing or damaged, and ResumeMismatchError
+        when an environment does not replay to its state.
         """
         self.algorithm.load_state_dict(state["algorithm"])
+        if self.algorithm.replay is not None:
+            files = ReplayFiles(folder, self.algorithm.replay)
+            files.restore(state["replay"], folder, in_place=False)
         self.environments.load_state_dict(state["environments"])
 
     def close(self) -> None:
@@ -73,6 +79,7 @@ def build(config: TrainConfig, *, scoring: bool = False) -> Parts:
         engine=engine,
         device=device,
         seed=config.seed,
+        is_training=not scoring,
     )
     starts = getattr(config.hyperparameters, "learning_starts", 0)
     if starts >= config.total_timesteps and not scoring:

@@ -1,10 +1,10 @@
 """Training states as files: tensors and plain containers only.
 
-NumPy arrays become tensors on the way out and arrays again on the way in; nobody else sees
-tensors. A file is what `torch.save` writes, with a SHA-256 of it in the zip archive's comment: the
-archive's own checksums cover its entries only, and one flipped bit in its directory makes torch
-return uninitialised memory. Files are read with `weights_only=True` after that digest has been
-verified, so a checkpoint from a stranger cannot run code and a damaged one is never half read.
+NumPy arrays become tensors on the way out and arrays again on the way in. A file is one that
+`torch.load` reads, with a SHA-256 of it in the zip archive's comment: the archive's own checksums
+cover its entries only, and one flipped bit in its directory makes torch return uninitialised
+memory. Files are read with `weights_only=True` after that digest has been verified, so a
+checkpoint from a stranger cannot run code and a damaged one is never half read.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from axiomrl.errors import CheckpointError
+from axiomrl.training import torch_format
 
 FORMAT = 1
 _MARK = b"axiomrl sha256 "
@@ -26,14 +27,15 @@ REQUIRED = ("format", "algo", "env_id", "counters", "algorithm", "environments",
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write a training state."""
-    import torch
+    """Write a training state; torch is not needed for it."""
+    path.write_bytes(sealed(torch_format.dumps(_plain({"format": FORMAT, **state}))))
 
-    buffer = io.BytesIO()
-    torch.save(_to_tensors({"format": FORMAT, **state}), buffer)
-    # a zip archive ends with the length of its comment, two bytes, and the comment
-    archive = buffer.getvalue()[:-2] + _MARK_SIZE.to_bytes(2, "little")
-    path.write_bytes(archive + _mark(archive))
+
+def sealed(archive: bytes) -> bytes:
+    """A zip archive without comment, with its SHA-256 as comment; `load` insists on it."""
+    # an archive ends with the length of its comment, two bytes, and the comment
+    whole = archive[:-2] + _MARK_SIZE.to_bytes(2, "little")
+    return whole + _mark(whole)
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -91,17 +93,18 @@ def _damaged(path: Path) -> CheckpointError:
     )
 
 
-def _to_tensors(value: Any) -> Any:
-    import torch
-
+def _plain(value: Any) -> Any:
+    """The state with torch's tensors as arrays and NumPy's scalars as Python's."""
     if isinstance(value, np.ndarray):
-        return torch.from_numpy(np.ascontiguousarray(value))
+        return value
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, dict):
-        return {key: _to_tensors(item) for key, item in value.items()}
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_to_tensors(item) for item in value]
+        return [_plain(item) for item in value]
+    if hasattr(value, "detach"):
+        return value.detach().cpu().numpy()
     return value
 
 

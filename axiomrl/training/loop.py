@@ -238,12 +238,22 @@ class Training:
         if self._replay_files is None or self.algorithm.replay is None:
             return
         self._replay_counts[step] = self.algorithm.replay.count
-        kept = list(layout.checkpoint_files(self.run.directory))[-self.config.checkpoint.keep :]
+        saved = layout.checkpoint_files(self.run.directory)
         self._replay_counts = {
-            step: count for step, count in self._replay_counts.items() if step in kept
+            step: count for step, count in self._replay_counts.items() if step in saved
         }
-        if len(self._replay_counts) == len(kept):  # not yet, if older ones are of another process
-            self._replay_files.prune(list(self._replay_counts.values()))
+        # the best one is for scoring; it can be resumed only while it is among the newest
+        newest = [step for step in self._replay_counts if step != self.counters.best_step]
+        newest = [step, *newest[-self.config.checkpoint.keep :]]
+        self._replay_files.prune([self._replay_counts[step] for step in newest])
+
+    def _counts_saved(self, *, up_to: int) -> dict[int, int]:
+        """How many replay rows there were at each checkpoint of this directory that reads."""
+        counts = {}
+        for step, path in layout.checkpoint_files(self.run.directory).items():
+            if step <= up_to and checkpoints.is_valid(path):
+                counts[step] = int(checkpoints.load(path)["replay"]["count"])
+        return counts
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that decides this run's future, and what it has written so far."""
@@ -278,8 +288,9 @@ class Training:
         self.counters = counters
         self._duration_before = counters.duration_s
         self._recent.extend((float(r), int(n)) for r, n in state["recent_episodes"])
-        if self._replay_files is not None:
-            self._replay_files.restore(state["replay"], source, in_place=in_place)
+        if self._replay_files is not None and in_place:
+            self._replay_files.restore(state["replay"], source, in_place=True)
+            self._replay_counts = self._counts_saved(up_to=counters.env_steps)
 
     def _duration(self) -> float:
         return self._duration_before + self._clock() - self._resumed_at

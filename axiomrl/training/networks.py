@@ -241,10 +241,8 @@ class MLPNetwork:
         return self._free[name]
 
     def tensors(self) -> dict[str, Any]:
-        """See Network.tensors; torch tensors that share this network's memory."""
-        import torch
-
-        return self._layout.tensors(torch.from_numpy(self.parameters))
+        """See Network.tensors; NumPy views of this network's memory."""
+        return self._layout.tensors(self.parameters)
 
     def load_tensors(self, tensors: Mapping[str, Any]) -> None:
         """See Network.load_tensors."""

@@ -23,7 +23,8 @@ class Replay:
 
     Rows are counted from the first ever added; `rows[count % capacity]` is written next. Fields
     of a row: observation [D], next_observation [D] (as the environment gave them, not
-    normalised), action, reward, discount. Memory is taken when a row is first written.
+    normalised), action, reward, discount. Memory is taken when a row is first written; that all of
+    it will fit is checked at once, unless the buffer stays empty (`will_be_filled`).
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Replay:
         action_shape: tuple[int, ...],
         action_dtype: Any,
         observation_dtype: Any = np.float32,
+        will_be_filled: bool = True,
     ) -> None:
         row = np.dtype(
             [
@@ -47,7 +49,8 @@ class Replay:
         )
         self.capacity = capacity
         self.count = 0  # rows ever added
-        _require_memory(capacity, row.itemsize)
+        if will_be_filled:
+            _require_memory(capacity, row.itemsize)
         self.rows = np.zeros(capacity, dtype=row)
 
     @property

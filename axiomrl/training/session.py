@@ -106,7 +106,7 @@ def resume(
             f"--total-timesteps: {total} is not beyond step {reached} of {source.name}"
         )
     parts = build(replace(config, total_timesteps=total))
-    parts.restore(state)
+    parts.restore(state, source.parent)
     if is_newest and total == config.total_timesteps:
         run = Run.reopen(
             record.directory, command=command, device=parts.device, engine=parts.engine
@@ -245,8 +245,8 @@ def _start_again(
         state = checkpoints.load(source)
         _require_same(state, config, source)
     parts = build(config)
-    if state is not None:
-        parts.restore(state)
+    if state is not None and source is not None:
+        parts.restore(state, source.parent)
     run = Run.reopen(record.directory, command=command, device=parts.device, engine=parts.engine)
     run.restart()
     finished = _train(

@@ -92,7 +92,9 @@ def test_every_metric_is_documented() -> None:
 def test_the_page_on_adding_an_algorithm_lists_the_parts_of_the_protocol() -> None:
     documented = table_under(DOCS / "how-to" / "add-an-algorithm.md", "## The class")
     methods = {
-        name for name in vars(Algorithm) if name[0] != "_" and callable(getattr(Algorithm, name))
+        name
+        for name, part in vars(Algorithm).items()
+        if name[0] != "_" and (callable(part) or isinstance(part, property))
     }
     parts = methods | set(get_type_hints(Algorithm))
     assert {name.partition("(")[0] for name in documented} == parts

@@ -6,9 +6,9 @@ what is to happen:
 
 - INTERRUPTION: `<signal> <event> <name> [<count>]`, several separated by `;`. Events are `step`
   (name: how many environment steps, of training and evaluation together), `rename` (to that file
-  name), `remove`, `truncate` and `change` (any of these three; the name does not count). The
-  signal comes at the `count`-th such event, just before it takes effect. The signal `WAIT` stops
-  the process there instead, after a byte has been written to the FIFO named in READY.
+  name), `remove`, `truncate` and `change` (any of these or an appending; the name does not count).
+  The signal comes at the `count`-th such event, just before it takes effect. The signal `WAIT`
+  stops the process there instead, after a byte has been written to the FIFO named in READY.
 - HEAP: a seed; so much memory is taken and given back that nothing lies where it did before.
 - STEP_COUNT: a file that is told at the end how many environment steps were taken.
 - FILE_LIMIT: `<bytes> <name>`; from the first renaming to that name on, no file may grow beyond.
@@ -30,7 +30,12 @@ from typing import Any
 import gymnasium
 from gymnasium.envs.classic_control import CartPoleEnv
 
-CHANGES = {"os.rename": "rename", "os.remove": "remove", "os.truncate": "truncate"}
+CHANGES = {
+    "os.rename": "rename",
+    "os.remove": "remove",
+    "os.truncate": "truncate",
+    "open": "append",  # as far as the file is opened for appending
+}
 
 _garbage: list[bytearray] = []
 _at_step: dict[int, Callable[[], None]] = {}
@@ -126,14 +131,17 @@ def on_audit_event(event: str, name: str, count: int, then: Callable[[], None]) 
 
     def hook(happening: str, arguments: tuple[Any, ...]) -> None:
         nonlocal left
-        if happening in CHANGES and event in ("change", CHANGES[happening]):
-            if event in ("rename", "remove"):
-                path = arguments[1] if event == "rename" else arguments[0]
-                if Path(os.fsdecode(path)).name != name:
-                    return
-            left -= 1
-            if left == 0:
-                then()
+        change = CHANGES.get(happening)
+        if change is None or (change == "append" and arguments[1] != "ab"):
+            return
+        if event not in ("change", change):
+            return
+        path = arguments[1] if event == "rename" else arguments[0]
+        if event in ("rename", "remove") and Path(os.fsdecode(path)).name != name:
+            return
+        left -= 1
+        if left == 0:
+            then()
 
     sys.addaudithook(hook)
 

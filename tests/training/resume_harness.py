@@ -2,7 +2,8 @@
 
 Two runs are the same if nothing differs but wall-clock values: the rows of metrics.jsonl, the
 TensorBoard events, the whole training state in every checkpoint (weights, optimizer moments,
-generators, normalisation, environments, counters), and what metadata says of the results.
+generators, normalisation, environments, counters), replay rows, and what metadata says of the
+results.
 """
 
 from __future__ import annotations
@@ -164,10 +165,12 @@ def checkpoint_names(directory: Path) -> set[str]:
     return {path.name for path in (directory / "checkpoints").iterdir()}
 
 
-def state_of(checkpoint: Path) -> dict[str, Any]:
-    """A training state as a flat mapping; arrays as (type, shape, bytes)."""
+def content_of(path: Path) -> dict[str, Any]:
+    """A file of the checkpoint folder as a flat mapping; arrays as (type, shape, bytes)."""
+    if path.suffix != ".pt":  # replay rows
+        return {"bytes": path.read_bytes()}
     flat: dict[str, Any] = {}
-    _flatten("", checkpoints.load(checkpoint), flat)
+    _flatten("", checkpoints.load(path), flat)
     return {key: value for key, value in flat.items() if not _UNCOMPARED.match(key)}
 
 
@@ -216,7 +219,7 @@ def differences(run: Path, whole: Path, *, optional: Sequence[str] = ()) -> list
     mine, others = checkpoint_names(run), checkpoint_names(whole)
     found += [f"only one has {name}" for name in sorted(mine ^ others) if name not in optional]
     for name in sorted(mine & others):
-        left, right = (state_of(run_ / "checkpoints" / name) for run_ in (run, whole))
+        left, right = (content_of(run_ / "checkpoints" / name) for run_ in (run, whole))
         keys = [key for key in {**left, **right} if left.get(key) != right.get(key)]
         found += [f"{name}: {key}" for key in keys]
     return found

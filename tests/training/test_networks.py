@@ -56,6 +56,11 @@ def randomised(spec: NetworkSpec, engine: str) -> Network:
     return network
 
 
+def torch_tensors(network: Network) -> dict[str, torch.Tensor]:
+    """A network's parameters as tensors that share its memory, whatever the engine."""
+    return {name: torch.as_tensor(view) for name, view in network.tensors().items()}
+
+
 class Reference:
     """Ordinary float64 torch modules with a network's parameters."""
 
@@ -142,7 +147,7 @@ def test_outputs_and_gradients_equal_float64_autograd(
 ) -> None:
     spec = spec_of(hidden_sizes, activation, trunk_sizes=trunk_sizes)
     network = randomised(spec, engine)
-    reference = Reference(spec, network.tensors())
+    reference = Reference(spec, torch_tensors(network))
     observation, upstream = random_pass(spec, rows)
     gradients_of_outputs = {name: network.asarray(value) for name, value in upstream.items()}
 
@@ -230,7 +235,7 @@ def test_row_inference_follows_later_changes_of_the_parameters(engine: str) -> N
 @pytest.mark.parametrize("engine", ENGINES)
 def test_every_parameter_starts_at_a_cache_line(engine: str) -> None:
     network = made(spec_of((7, 5)), engine)
-    for name, tensor in network.tensors().items():
+    for name, tensor in torch_tensors(network).items():
         if not name.endswith(".bias"):  # a bias is the last column of its layer's matrix
             assert tensor.data_ptr() % ALIGNMENT == 0, name
 
@@ -299,7 +304,7 @@ def test_orthogonal_weights_have_orthonormal_rows_or_columns_times_their_gain(
     hidden_sizes: tuple[int, ...],
 ) -> None:
     spec = spec_of(hidden_sizes, "relu", observation_size=6)
-    tensors = made(spec, "mlp").tensors()
+    tensors = torch_tensors(made(spec, "mlp"))
     for head in HEADS:
         for index in range(len(hidden_sizes) + 1):
             is_last = index == len(hidden_sizes)
@@ -315,7 +320,7 @@ def test_orthogonal_weights_have_orthonormal_rows_or_columns_times_their_gain(
 
 def test_default_weights_lie_within_torchs_bounds() -> None:
     spec = spec_of((100,), is_orthogonal=False, observation_size=25)
-    tensors = made(spec, "mlp").tensors()
+    tensors = torch_tensors(made(spec, "mlp"))
     for name, inputs in (("policy.0", 25), ("policy.1", 100)):
         for part in ("weight", "bias"):
             values, bound = tensors[f"{name}.{part}"], 1.0 / inputs**0.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import select
 import shutil
@@ -134,9 +135,9 @@ def test_checkpoint_with_a_pickled_class_is_refused_and_nothing_runs(
 ) -> None:
     run = copied(finished, tmp_path)
     path, marker = run / "checkpoints" / "step_99.pt", tmp_path / "it_ran"
-    checkpoints.save(
-        path, {**checkpoints.load(newest_checkpoint(run)), "algorithm": _Touches(marker)}
-    )
+    buffer = io.BytesIO()
+    torch.save({**checkpoints.load(newest_checkpoint(run)), "algorithm": _Touches(marker)}, buffer)
+    path.write_bytes(checkpoints.sealed(buffer.getvalue()))  # as by somebody who means harm
     assert "refused" in refusal(capsys, path)
     assert not marker.exists()
     torch.load(path, weights_only=False)
