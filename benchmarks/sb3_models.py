@@ -51,6 +51,9 @@ ABSENT = {
     "dueling": (False,),
     "prioritized": (False,),
     "n_step": (1,),
+    "prioritized_alpha": (0.6,),  # without effect, as prioritized is off
+    "prioritized_beta": ({"schedule": "linear", "start": 0.4, "end": 1.0, "until": 1.0},),
+    "entropy_coef_init": (1.0,),
     "loss": ("huber", "squared"),  # the peer has Huber's only; the cost is the same
 }
 SCHEDULABLE = ("learning_rate", "clip_range", "clip_range_value")
