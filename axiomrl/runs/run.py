@@ -234,6 +234,7 @@ class Run:
         self.metadata["latest_metrics"] = dict(latest_metrics)
         self.metadata["non_finite_metrics"] = dict(non_finite)
         self._write_metadata(durable=True)
+        self._prune()  # the kill may have come between a checkpoint and its pruning
 
     def restart(self) -> None:
         """Return the directory to what it was before the first step: no rows, no checkpoints."""
