@@ -18,7 +18,8 @@ from timing import MARKER_VARIABLE
 
 BENCHMARKS = Path(__file__).resolve().parent
 ROOT = BENCHMARKS.parent
-RESULTS = BENCHMARKS / "results"
+FIGURES = BENCHMARKS / "figures"  # what the pages of docs/reference are written from
+RESULTS = BENCHMARKS / "results"  # runs and models that can be thrown away
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 SCRIPTS = {

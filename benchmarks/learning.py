@@ -4,7 +4,7 @@ Protocol: every preset is trained from scratch on every seed as `axiomrl train` 
 policy it ends with, not the best one, is scored on 100 fresh episodes with deterministic actions.
 A seed's score is the mean undiscounted, unnormalised return of these episodes. Each run is a
 process of its own; `--jobs` runs that many at once. Finished runs are merged into
-`benchmarks/results/learning.json`, and the table docs/reference/results.md is written from that
+`benchmarks/figures/learning.json`, and the table docs/reference/results.md is written from that
 file only. `--peer sb3` trains Stable-Baselines3 on the same settings and seeds (in `.venv-bench`)
 and scores it in the same way.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -22,12 +23,12 @@ from pathlib import Path
 from typing import Any
 
 from cases import OURS, SB3
-from children import RESULTS, ROOT, ChildError, Interpreters, run_side
+from children import FIGURES, RESULTS, ROOT, ChildError, Interpreters, run_side
 from learning_cases import LEARNING_CASES
 from learning_report import markdown_page
 from measure import machine, read_json, write_text
 
-RESULTS_FILE = RESULTS / "learning.json"
+RESULTS_FILE = FIGURES / "learning.json"
 PAGE = ROOT / "docs" / "reference" / "results.md"
 CONFIGS = ROOT / "configs"
 DEFAULT_SEEDS = "0,1,2,3,4"
@@ -182,7 +183,7 @@ def run(job: Job, at_once: int) -> dict[str, Any]:
         },
         folder=folder,
     )
-    returns = figures["returns"]
+    returns = figures.pop("returns")
     return {
         **figures,
         "side": job.side,
@@ -192,7 +193,8 @@ def run(job: Job, at_once: int) -> dict[str, Any]:
         "config_hash": job.config_hash,
         "total_timesteps": job.total_timesteps,
         "episodes": len(returns),
-        "score": sum(returns) / len(returns),
+        "score": statistics.fmean(returns),
+        "score_std": statistics.pstdev(returns),
         "runs_at_once": at_once,
         "finished_at": started + figures["wall_s"],
         "machine": machine(),

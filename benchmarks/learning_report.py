@@ -140,9 +140,8 @@ def seed_section(group: Group) -> str:
 
 def seed_row(run: Result) -> str:
     """One seed."""
-    spread = statistics.pstdev(float(value) for value in run["returns"])
     return (
-        f"| {run['seed']} | {run['score']:.2f} | {spread:.2f} | {run['episodes']} "
+        f"| {run['seed']} | {run['score']:.2f} | {run['score_std']:.2f} | {run['episodes']} "
         f"| {run['env_steps']:,} | {run['wall_s']:,.1f} s | {run['cpu_s']:,.1f} s |"
     )
 

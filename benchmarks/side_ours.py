@@ -118,6 +118,7 @@ def learning(job: dict[str, Any]) -> dict[str, Any]:
     scores = session.score(record, checkpoint="final", episodes=job["episodes"], deterministic=True)
     return {
         "returns": [float(value) for value in scores.returns],
+        "curve": curve(record),
         "env_steps": finished.env_steps,
         "wall_s": wall_s,
         "cpu_s": cpu_s,
@@ -125,6 +126,12 @@ def learning(job: dict[str, Any]) -> dict[str, Any]:
         "directory": finished.directory.name,
         "versions": versions("axiomrl"),
     }
+
+
+def curve(record: Any) -> list[list[float]]:
+    """[env steps, mean return] of every evaluation on the way."""
+    name = "eval_return_mean"
+    return [[row["step"], row[name]] for row in record.metrics() if row.get(name) is not None]
 
 
 JOBS = {"training": training, "gate": gate, "logging": logging, "learning": learning}

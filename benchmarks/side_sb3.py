@@ -81,17 +81,39 @@ def learning(job: dict[str, Any]) -> dict[str, Any]:
     started = time.perf_counter()
     cpu_s = time.process_time()
     model = make_model(job["settings"], seed=job["seed"])
-    model.learn(job["settings"]["total_timesteps"])
+    curve: list[list[float]] = []
+    model.learn(
+        job["settings"]["total_timesteps"],
+        callback=evaluation(curve, job["settings"], seed=job["seed"]),
+    )
     cpu_s = time.process_time() - cpu_s
     wall_s = time.perf_counter() - started
     model.save(Path(job["output_dir"]) / f"seed{job['seed']}")
     return {
         "returns": score(model, job["settings"], seed=job["seed"], episodes=job["episodes"]),
+        "curve": curve,
         "env_steps": model.num_timesteps,
         "wall_s": wall_s,
         "cpu_s": cpu_s,
         "versions": versions("stable-baselines3"),
     }
+
+
+def evaluation(curve: list[list[float]], settings: dict[str, Any], *, seed: int) -> Any:
+    """A callback that scores the policy as often as axiomrl does, and notes it in `curve`."""
+    from stable_baselines3.common.callbacks import BaseCallback
+
+    every, episodes = settings["evaluation"]["every"], settings["evaluation"]["episodes"]
+
+    class Evaluation(BaseCallback):  # type: ignore[misc]  # the peer is not typed here
+        def _on_step(self) -> bool:
+            after = self.num_timesteps
+            if every and after // every > (after - self.training_env.num_envs) // every:
+                returns = score(self.model, settings, seed=seed, episodes=episodes)
+                curve.append([after, sum(returns) / len(returns)])
+            return True
+
+    return Evaluation()
 
 
 def score(model: Any, settings: dict[str, Any], *, seed: int, episodes: int) -> list[float]:

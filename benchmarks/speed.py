@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from cases import CASES, CLEANRL, GATES, OURS, Case, Gate
-from children import RESULTS, ROOT, ChildError, Interpreters, run_side, sample
+from children import FIGURES, RESULTS, ROOT, ChildError, Interpreters, run_side, sample
 from measure import FEWEST_ROUNDS, Measured, interleave, machine, read_json, write_text
 from speed_report import console_report, gate_line, markdown_page
 
-RESULTS_FILE = RESULTS / "speed.json"
+RESULTS_FILE = FIGURES / "speed.json"
 PAGE = ROOT / "docs" / "reference" / "speed.md"
 
 
