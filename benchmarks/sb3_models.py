@@ -29,6 +29,7 @@ SETTINGS = {
         "value_coef": "vf_coef",
         "max_grad_norm": "max_grad_norm",
         "target_kl": "target_kl",
+        "gsde": "use_sde",
         "normalize_advantage": "normalize_advantage",
     },
 }
@@ -44,7 +45,12 @@ _OFF_POLICY = {
     "tau": "tau",
 }
 SETTINGS["dqn"] = {**_OFF_POLICY, "max_grad_norm": "max_grad_norm"}
-SETTINGS["sac"] = {**_OFF_POLICY, "entropy_coef": "ent_coef", "target_entropy": "target_entropy"}
+SETTINGS["sac"] = {
+    **_OFF_POLICY,
+    "entropy_coef": "ent_coef",
+    "target_entropy": "target_entropy",
+    "gsde": "use_sde",
+}
 # Settings of ours that the peer lacks, with the only values that mean what the peer does.
 ABSENT = {
     "double": (False,),
@@ -114,17 +120,8 @@ def model_arguments(algo: str, hyperparameters: Mapping[str, Any]) -> dict[str, 
     Raises KeyError for a setting that has no counterpart: leaving it out would measure other work.
     """
     values = dict(hyperparameters)
-    policy: dict[str, Any] = {}
-    if "hidden_sizes" in values:
-        policy["net_arch"] = list(values.pop("hidden_sizes"))
-    if "activation" in values:
-        policy["activation_fn"] = ACTIVATIONS[values.pop("activation")]
-    if "orthogonal_init" in values:
-        policy["ortho_init"] = values.pop("orthogonal_init")
-    if "log_std_init" in values:
-        policy["log_std_init"] = values.pop("log_std_init")
-    if "adam_epsilon" in values:
-        policy["optimizer_kwargs"] = {"eps": values.pop("adam_epsilon")}
+    policy = _policy_arguments(values)
+    every = values.pop("gsde_every", 0)
     if algo != "ppo":
         _drop_absent(values)
     exploration = _exploration(values.pop("epsilon")) if "epsilon" in values else {}
@@ -137,7 +134,28 @@ def model_arguments(algo: str, hyperparameters: Mapping[str, Any]) -> dict[str, 
             raise KeyError(f"Stable-Baselines3 takes no schedule for {name}")
     arguments = {names[name]: schedule(value) for name, value in values.items()}
     arguments.update(exploration)
+    if every:
+        arguments["sde_sample_freq"] = every
     return {**arguments, "policy_kwargs": policy} if policy else arguments
+
+
+def _policy_arguments(values: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of the policy's class; their settings are taken out of `values`."""
+    policy: dict[str, Any] = {}
+    if "hidden_sizes" in values:
+        policy["net_arch"] = list(values.pop("hidden_sizes"))
+    if "activation" in values:
+        policy["activation_fn"] = ACTIVATIONS[values.pop("activation")]
+    if "orthogonal_init" in values:
+        policy["ortho_init"] = values.pop("orthogonal_init")
+    if "log_std_init" in values:
+        policy["log_std_init"] = values.pop("log_std_init")
+    gsde_log_std_init = values.pop("gsde_log_std_init", None)
+    if values.get("gsde") and gsde_log_std_init is not None:
+        policy["log_std_init"] = gsde_log_std_init
+    if "adam_epsilon" in values:
+        policy["optimizer_kwargs"] = {"eps": values.pop("adam_epsilon")}
+    return policy
 
 
 def _drop_absent(values: dict[str, Any]) -> None:

@@ -26,7 +26,8 @@ from axiomrl.training.optimizers import Adam, clip_gradient_norm
 from axiomrl.training.replay import Replay
 from axiomrl.training.schedules import value_at
 from axiomrl.training.seeding import generator
-from axiomrl.training.targets import gae
+from axiomrl.training.state_dependent import StateDependentGaussian
+from axiomrl.training.targets import gae, normalize_per_batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +60,19 @@ class PPOConfig:
         "activation of the hidden layers", "tanh", choices=("tanh", "relu", "elu")
     )
     orthogonal_init: bool = setting("orthogonal initial weights; else torch's default", True)
-    log_std_init: float = setting("initial log standard deviation of continuous actions", 0.0)
+    log_std_init: float = setting(
+        "initial log standard deviation of continuous actions (gSDE: per feature)", 0.0
+    )
     adam_epsilon: float = setting("Adam's epsilon", 1e-5, above=0)
+    gsde: bool = setting(
+        "explore continuous actions by noise that depends on the state (gSDE)", False, neutral=False
+    )
+    gsde_every: int = setting(
+        "steps after which gSDE draws new noise within a rollout; 0: only when one begins",
+        0,
+        low=0,
+        neutral=0,
+    )
 
 
 @dataclass(slots=True)
@@ -97,9 +109,7 @@ class PPO:
                 stacklevel=2,
             )
         self._num_envs = context.num_envs
-        self._distribution: Distribution = action_distribution(
-            context.actions, log_std_init=settings.log_std_init
-        )
+        self._distribution = distribution_of(settings, context)
         self._network = build_network(
             network_spec(settings, context.observations.size, self._distribution),
             context.engine,
@@ -234,7 +244,7 @@ class PPO:
         order = self._network.asarray(self._shuffle.permutation(self._rows))
         advantage = rollout.advantage[order]
         if self._settings.normalize_advantage:
-            advantage = _normalize_per_batch(self._network.xp, advantage, self._batch_size)
+            advantage = normalize_per_batch(self._network.xp, advantage, self._batch_size)
         return _Rollout(
             observation=rollout.observation[order],
             encoded=rollout.encoded[order],
@@ -268,6 +278,19 @@ class PPO:
         self._shuffle.bit_generator.state = state["shuffle"]
 
 
+def distribution_of(settings: PPOConfig, context: AlgorithmContext) -> Distribution:
+    """What the policy's outputs mean."""
+    if not settings.gsde:
+        return action_distribution(context.actions, log_std_init=settings.log_std_init)
+    sizes = settings.hidden_sizes
+    return StateDependentGaussian(
+        context.actions,
+        sizes[-1] if sizes else context.observations.size,
+        log_std_init=settings.log_std_init,
+        every=settings.gsde_every,
+    )
+
+
 def network_spec(
     settings: PPOConfig, observation_size: int, distribution: Distribution
 ) -> NetworkSpec:
@@ -280,6 +303,7 @@ def network_spec(
         head_gains={"policy": 0.01, "value": 1.0},
         free=distribution.free,
         is_orthogonal=settings.orthogonal_init,
+        features_of=distribution.features_of,
     )
 
 
@@ -360,23 +384,6 @@ def _slice(rollout: _Rollout, start: int, end: int) -> _Rollout:
         advantage=rollout.advantage[start:end],
         target=rollout.target[start:end],
     )
-
-
-def _normalize_per_batch(xp: Any, advantage: Any, batch_size: int) -> Any:
-    """Zero mean, unit sample deviation in each run of `batch_size` rows (and in the rest)."""
-    whole = len(advantage) // batch_size * batch_size
-    parts = [advantage[:whole].reshape(-1, batch_size), advantage[whole:].reshape(1, -1)]
-    normalized = [_normalize_rows(xp, part).reshape(-1) for part in parts if part.shape[1] > 0]
-    return normalized[0] if len(normalized) == 1 else xp.concatenate(normalized)
-
-
-def _normalize_rows(xp: Any, rows: Any) -> Any:
-    count = rows.shape[1]
-    if count == 1:
-        return rows
-    centred = rows - rows.mean(1)[:, None]
-    deviation = xp.sqrt((centred * centred).sum(1) / (count - 1))
-    return centred / (deviation + 1e-8)[:, None]
 
 
 def _explained_variance(rollout: _Rollout) -> Metrics:

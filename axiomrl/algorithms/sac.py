@@ -3,16 +3,15 @@
 Departures from the paper: the target uses the smaller of two target critics and the actor the
 smaller of the two critics (as the paper's own code does); the temperature is learned through its
 logarithm; actions are warmed up uniformly at random; a truncated episode bootstraps from its
-final observation. Order of one update, as in Stable-Baselines3: temperature, critics, actor,
-target critics.
+final observation; optional state-dependent exploration (`gsde`, Raffin et al. 2021). Order of one
+update, as in Stable-Baselines3: temperature, critics, actor, target critics.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -27,10 +26,8 @@ from axiomrl.training.replay import NStep, Replay, require_consistent_replay
 from axiomrl.training.sampling import Batch, Uniform
 from axiomrl.training.schedules import value_at
 from axiomrl.training.seeding import generator
-
-HALF_LOG_TWO_PI = 0.5 * math.log(2.0 * math.pi)
-LOG_TWO = math.log(2.0)
-LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0  # bounds of the actor's log standard deviation
+from axiomrl.training.squashed import Drawn, SquashedGaussian, SquashedPolicy
+from axiomrl.training.state_dependent import SquashedStateDependent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,18 +64,19 @@ class SACConfig:
         "activation of the hidden layers", "relu", choices=("tanh", "relu", "elu")
     )
     adam_epsilon: float = setting("Adam's epsilon", 1e-8, above=0)
+    gsde: bool = setting("explore by noise that depends on the state (gSDE)", False, neutral=False)
+    gsde_every: int = setting(
+        "steps after which gSDE draws new noise within a block; 0: only when one begins",
+        0,
+        low=0,
+        neutral=0,
+    )
+    gsde_log_std_init: float = setting(
+        "initial log standard deviation of gSDE's noise, per feature", -3.0, neutral=-3.0
+    )
 
     def __post_init__(self) -> None:
         require_consistent_replay(self.buffer_size, self.batch_size, self.gradient_steps)
-
-
-class Squashed(NamedTuple):
-    """Actions drawn from a tanh-squashed Gaussian, with what their gradient needs."""
-
-    action: Any  # [B, A] within ±1
-    log_prob: Any  # [B]
-    shift: Any  # deviation times noise, [B, A]
-    is_free: Any  # [B, A] 1 where the log deviation was not clipped, else 0
 
 
 class SAC:
@@ -96,13 +94,14 @@ class SAC:
         self.gradient_steps = 0
         size, actions = context.observations.size, context.actions.sizes[0]
         self._actions = actions
+        self._policy = policy_of(settings, context)
 
         def network(spec: NetworkSpec, purpose: int) -> Any:
             return build_network(
                 spec, context.engine, context.device, generator(context.seed, purpose)
             )
 
-        self._actor = network(actor_spec(settings, size, actions), 0)
+        self._actor = network(actor_spec(settings, size, self._policy), 0)
         self._critics = network(critic_spec(settings, size + actions), 3)
         self._targets = network(critic_spec(settings, size + actions), 3)
         self._xp = self._actor.xp
@@ -137,32 +136,13 @@ class SAC:
         if progress.env_steps < self._settings.learning_starts:
             uniform = iter(self._noise.uniform(-1.0, 1.0, shape).astype(np.float32))
             return lambda observation: next(uniform)
-        noise = iter(self._noise.standard_normal(shape, dtype=np.float32))
-        return self._sampling(self._num_envs, noise)
+        return self._policy.explorer(self._actor, self._num_envs, steps, self._noise)
 
     def policy(self, rows: int, *, deterministic: bool, generator: np.random.Generator) -> Act:
         """The squashed mean, or samples."""
         if deterministic:
-            infer, size = self._actor.row_inference("policy", rows), self._actions
-            return lambda observation: np.tanh(infer(observation)[:, :size])
-        shape = (rows, self._actions)
-
-        def draws() -> Iterator[Array]:
-            while True:
-                yield generator.standard_normal(shape, dtype=np.float32)
-
-        return self._sampling(rows, draws())
-
-    def _sampling(self, rows: int, noise: Iterator[Array]) -> Act:
-        infer, size = self._actor.row_inference("policy", rows), self._actions
-
-        def act(observation: Array) -> Array:
-            outputs = infer(observation)
-            log_std = np.minimum(np.maximum(outputs[:, size:], LOG_STD_MIN), LOG_STD_MAX)
-            action: Array = np.tanh(outputs[:, :size] + np.exp(log_std) * next(noise))
-            return action
-
-        return act
+            return self._policy.mode(self._actor, rows)
+        return self._policy.stream(self._actor, rows, generator)
 
     def observe(self, transitions: Transitions) -> None:
         """Put the transitions that are complete into replay."""
@@ -177,9 +157,8 @@ class SAC:
         count = block if settings.gradient_steps < 0 else settings.gradient_steps
         learning_rate = value_at(settings.learning_rate, progress.fraction)
         metrics: Metrics = {}
-        shape = (2, settings.batch_size, self._actions)
         for step, batch in enumerate(self._sampler.draw(count, settings.batch_size, 0.0)):
-            noise = self._learning_noise.standard_normal(shape, dtype=np.float32)
+            noise = self._policy.noise(self._learning_noise, settings.batch_size)
             wants_report = progress.will_log and step == count - 1
             metrics = self._gradient_step(batch, noise, learning_rate, wants_report)
         if metrics:
@@ -188,17 +167,17 @@ class SAC:
         return metrics
 
     def _gradient_step(
-        self, batch: Batch, noise: Array, learning_rate: float, wants_report: bool
+        self, batch: Batch, noise: tuple[Array, Array], learning_rate: float, wants_report: bool
     ) -> Metrics:
         """One step of temperature, critics, actor and target critics.
 
-        `noise` [2, B, A]: for the actions at s, and for those at s'.
+        `noise`: for the actions at s, and for those at s'.
         """
-        actor, xp = self._actor, self._xp
+        actor, xp, policy = self._actor, self._xp, self._policy
         following = actor.asarray(self._seen(batch.rows["next_observation"]))
         seen = actor.asarray(self._seen(batch.rows["observation"]))
-        drawn_next = squash(xp, actor.forward(following)["policy"], actor.asarray(noise[1]))
-        drawn = squash(xp, actor.forward(seen)["policy"], actor.asarray(noise[0]))
+        drawn_next = policy.draw(xp, actor.forward(following), actor.asarray(noise[1]))
+        drawn = policy.draw(xp, actor.forward(seen), actor.asarray(noise[0]))
         alpha, log_prob = self._alpha(), float(drawn.log_prob.mean())
         if self._learns_alpha:
             surplus = log_prob + self._target_entropy
@@ -220,7 +199,7 @@ class SAC:
             "train_entropy_coef": alpha,
         }
 
-    def _target(self, batch: Batch, following: Any, drawn: Squashed, alpha: float) -> Any:
+    def _target(self, batch: Batch, following: Any, drawn: Drawn, alpha: float) -> Any:
         """R + discount · (min Q_target(s', a') - alpha · log pi(a'|s')), [B]."""
         xp, targets = self._xp, self._targets
         q_next = targets.forward(xp.concatenate([following, drawn.action], axis=1))
@@ -251,7 +230,7 @@ class SAC:
     def _actor_step(
         self,
         seen: Any,
-        drawn: Squashed,
+        drawn: Drawn,
         alpha: float,
         learning_rate: float,
         wants_report: bool,
@@ -266,8 +245,7 @@ class SAC:
             loss = float((alpha * drawn.log_prob - xp.minimum(q1, q2)[:, 0]).mean())
         # every row goes through the critic that is the smaller one there
         q_gradient = critics.input_gradient({"q1": takes_first, "q2": 1.0 - takes_first})
-        gradient = actor_gradient(xp, drawn, q_gradient[:, -self._actions :], alpha=alpha)
-        actor.backward({"policy": gradient})
+        actor.backward(drawn.pullback(q_gradient[:, -self._actions :], alpha))
         self._actor_optimizer.step(actor.gradients, learning_rate)
         return loss
 
@@ -324,16 +302,30 @@ class SAC:
         self._sampler.load_state_dict(state["sampler"])
 
 
-def actor_spec(settings: SACConfig, observation_size: int, actions: int) -> NetworkSpec:
-    """Mean and log standard deviation of every action dimension, in this order."""
+def policy_of(settings: SACConfig, context: AlgorithmContext) -> SquashedPolicy:
+    """What the actor's outputs mean."""
+    if not settings.gsde:
+        return SquashedGaussian(context.actions.sizes[0])
+    sizes = settings.hidden_sizes
+    return SquashedStateDependent(
+        context.actions,
+        sizes[-1] if sizes else context.observations.size,
+        log_std_init=settings.gsde_log_std_init,
+        every=settings.gsde_every,
+    )
+
+
+def actor_spec(settings: SACConfig, observation_size: int, policy: SquashedPolicy) -> NetworkSpec:
+    """One network with what the policy asks for."""
     return NetworkSpec(
         observation_size=observation_size,
         hidden_sizes=settings.hidden_sizes,
         activation=settings.activation,
-        heads={"policy": 2 * actions},
+        heads={"policy": policy.outputs},
         head_gains={"policy": 1.0},
-        free={},
+        free=policy.free,
         is_orthogonal=False,
+        features_of=policy.features_of,
     )
 
 
@@ -348,38 +340,6 @@ def critic_spec(settings: SACConfig, input_size: int) -> NetworkSpec:
         free={},
         is_orthogonal=False,
     )
-
-
-def squash(xp: Any, outputs: Any, noise: Any) -> Squashed:
-    """Actions tanh(u), u = mean + deviation · noise, and their log-probabilities.
-
-    `outputs` [B, 2 A] are means, then log deviations; `noise` [B, A] is standard normal.
-    log pi(a) = log N(u) - sum log(1 - tanh(u)^2) (Haarnoja et al. 2018, eq. 26), the correction
-    as 2 (log 2 - u - softplus(-2u)), which stays exact where tanh saturates.
-    """
-    actions = noise.shape[1]
-    mean, raw = outputs[:, :actions], outputs[:, actions:]
-    log_std = raw.clip(LOG_STD_MIN, LOG_STD_MAX)
-    shift = xp.exp(log_std) * noise
-    u = mean + shift
-    size = abs(u)
-    # softplus(-2u) = max(-2u, 0) + log1p(exp(-2|u|)); with the max, -u - softplus(-2u) = -|u| - …
-    correction = 2.0 * (LOG_TWO - size - xp.log1p(xp.exp(-2.0 * size)))
-    gaussian = -0.5 * noise * noise - log_std - HALF_LOG_TWO_PI
-    is_free = (raw == log_std) * np.float32(1.0)
-    return Squashed(xp.tanh(u), (gaussian - correction).sum(1), shift, is_free)
-
-
-def actor_gradient(xp: Any, drawn: Squashed, q_gradient: Any, *, alpha: float) -> Any:
-    """Gradient [B, 2 A] of mean(alpha · log pi - Q) with respect to the actor's outputs.
-
-    `q_gradient` [B, A] is dQ/da. Through the squashing, d log pi / du = 2 tanh(u); through the
-    deviation, the Gaussian part adds -1 per dimension.
-    """
-    action, rows = drawn.action, len(drawn.action)
-    through_u = (2.0 * alpha * action - q_gradient * (1.0 - action * action)) / rows
-    through_log_std = (through_u * drawn.shift - alpha / rows) * drawn.is_free
-    return xp.concatenate([through_u, through_log_std], axis=1)
 
 
 def _lerp(xp: Any, target: Any, online: Any, tau: float, scratch: Any) -> None:

@@ -38,6 +38,7 @@ class Distribution(Protocol):
 
     outputs: int  # width of the policy head
     free: dict[str, tuple[int, float]]  # free parameters: name -> (size, initial value)
+    features_of: str | None  # the head whose last hidden activations `evaluate` needs, too
 
     def encode(self, action: Array) -> Array:
         """Actions [B, *shape] in the form `evaluate` takes, float32 [B, E]."""
@@ -61,6 +62,8 @@ class Distribution(Protocol):
 
 class Categorical:
     """Independent choices: one (discrete) or several (multi-discrete) softmax groups."""
+
+    features_of: str | None = None
 
     def __init__(self, sizes: tuple[int, ...], *, is_single: bool) -> None:
         self.outputs = sum(sizes)
@@ -164,6 +167,8 @@ def _softmax_group(xp: Any, logits: Any) -> tuple[Any, Any, Any]:
 
 class DiagonalGaussian:
     """A normal distribution per action dimension; the deviation does not depend on the state."""
+
+    features_of: str | None = None
 
     def __init__(self, size: int, log_std_init: float) -> None:
         self.outputs = size

@@ -23,7 +23,8 @@ class NetworkSpec:
     `heads` names the outputs: each is an MLP of its own, hidden widths `hidden_sizes`, with so
     many outputs, on top of the layers that all share (`trunk_sizes`, none by default).
     `head_gains` scale the initial last layer. `free` are parameters that do not depend on the
-    observation: name -> (size, initial value).
+    observation: name -> (size, initial value). `features_of` names a head whose last hidden
+    activations (the observation itself, if it has no hidden layer) are an output, too: "features".
     """
 
     observation_size: int
@@ -34,6 +35,7 @@ class NetworkSpec:
     free: Mapping[str, tuple[int, float]]
     trunk_sizes: tuple[int, ...] = ()
     is_orthogonal: bool = True  # else torch's default for linear layers
+    features_of: str | None = None
 
 
 @dataclass(frozen=True)

@@ -41,11 +41,15 @@ class Network(Protocol):
     def forward(self, observation: Any) -> dict[str, Any]:
         """All outputs for observations [B, D]: heads [B, outputs], free parameters [size].
 
-        They are overwritten by the next forward of as many rows.
+        And "features" [B, H], if the spec asks for them. They are overwritten by the next forward
+        of as many rows.
         """
 
     def backward(self, output_gradients: Mapping[str, Any]) -> None:
-        """Fill `gradients` from d loss / d output of the last forward."""
+        """Fill `gradients` from d loss / d output of the last forward.
+
+        A gradient for "features" may be left out: then the loss does not reach them that way.
+        """
 
     def input_gradient(self, output_gradients: Mapping[str, Any]) -> Any:
         """The loss's gradient for the observations of the last forward, [B, D].
@@ -58,6 +62,11 @@ class Network(Protocol):
 
     def row_inference(self, head: str, rows: int) -> Callable[[Array], Array]:
         """A fast function from NumPy observations [rows, D] to one head's output [rows, out]."""
+
+    def row_inference_with_features(
+        self, head: str, rows: int
+    ) -> Callable[[Array], tuple[Array, Array]]:
+        """The same with the head's last hidden activations [rows, H] beside its output."""
 
     def free_parameter(self, name: str) -> Array:
         """The present value of a free parameter, as a NumPy array."""
@@ -94,7 +103,7 @@ class MLPNetwork:
         }
         self._free = {name: self.parameters[where] for name, where in self._layout.free.items()}
         self._work: dict[int, _Work] = {}
-        self._inference: dict[tuple[str, int], Callable[[Array], Array]] = {}
+        self._inference: dict[tuple[str, int], tuple[Callable[[Array], Array], Array]] = {}
         self._last: _Work | None = None
 
     def asarray(self, value: Array) -> Array:
@@ -112,6 +121,8 @@ class MLPNetwork:
         outputs = {head: self._run_head(head, work) for head in self._heads}
         self._last = work
         outputs.update(self._free)
+        if self._spec.features_of is not None:
+            outputs["features"] = work.heads[self._spec.features_of].inputs[-1][:-1].T
         return outputs
 
     def _run_trunk(self, work: _Work) -> None:
@@ -162,12 +173,14 @@ class MLPNetwork:
         needs_joint = to_input or bool(self._trunk.weights)
         joint: Array | None = None
         for head, matrices in self._heads.items():
+            has_features = head == self._spec.features_of and "features" in output_gradients
             below = self._pull(
                 matrices,
                 work.heads[head],
                 output_gradients[head].T,
                 with_parameters=with_parameters,
                 to_input=needs_joint,
+                to_features=output_gradients["features"].T if has_features else None,
             )
             if below is not None:
                 joint = below if joint is None else np.add(joint, below, out=joint)
@@ -183,8 +196,12 @@ class MLPNetwork:
         *,
         with_parameters: bool,
         to_input: bool,
+        to_features: Array | None = None,
     ) -> Array | None:
-        """Carry a gradient down one chain of layers; returns it at the chain's input if asked."""
+        """Carry a gradient down one chain of layers; returns it at the chain's input if asked.
+
+        `to_features` [H, B] is added where the last layer begins.
+        """
         weights = matrices.weights
         for index in range(len(weights) - 1, -1, -1):
             if with_parameters:
@@ -193,6 +210,8 @@ class MLPNetwork:
                 return None
             slope = chain.slopes[index]
             np.dot(weights[index][:, :-1].T, upstream, slope)
+            if to_features is not None and index == len(weights) - 1:
+                slope += to_features
             if index > 0:
                 self._scale(slope, chain.outputs[index - 1], chain)
             upstream = slope
@@ -210,12 +229,22 @@ class MLPNetwork:
 
     def row_inference(self, head: str, rows: int) -> Callable[[Array], Array]:
         """See Network.row_inference; the result is overwritten by the next call."""
+        return self._inference_of(head, rows)[0]
+
+    def row_inference_with_features(
+        self, head: str, rows: int
+    ) -> Callable[[Array], tuple[Array, Array]]:
+        """See Network.row_inference_with_features; overwritten by the next call, too."""
+        infer, features = self._inference_of(head, rows)
+        return lambda observation: (infer(observation), features)
+
+    def _inference_of(self, head: str, rows: int) -> tuple[Callable[[Array], Array], Array]:
         made = self._inference.get((head, rows))
         if made is None:
             made = self._inference[head, rows] = self._make_inference(head, rows)
         return made
 
-    def _make_inference(self, head: str, rows: int) -> Callable[[Array], Array]:
+    def _make_inference(self, head: str, rows: int) -> tuple[Callable[[Array], Array], Array]:
         work = _Work(self._layout, rows)
         chain = work.heads[head]
         weights = [*self._trunk.weights, *self._heads[head].weights]
@@ -234,7 +263,7 @@ class MLPNetwork:
             dot(last, last_input, result)
             return transposed
 
-        return infer
+        return infer, last_input[:-1].T
 
     def free_parameter(self, name: str) -> Array:
         """See Network.free_parameter."""

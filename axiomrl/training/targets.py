@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from axiomrl.training.buffers import Array
@@ -36,3 +38,20 @@ def gae(
         column.reverse()
         columns.append(column)
     return np.array(columns, dtype=np.float32).T
+
+
+def normalize_per_batch(xp: Any, advantage: Any, batch_size: int) -> Any:
+    """Zero mean, unit sample deviation in each run of `batch_size` rows (and in the rest)."""
+    whole = len(advantage) // batch_size * batch_size
+    parts = [advantage[:whole].reshape(-1, batch_size), advantage[whole:].reshape(1, -1)]
+    normalized = [_normalize_rows(xp, part).reshape(-1) for part in parts if part.shape[1] > 0]
+    return normalized[0] if len(normalized) == 1 else xp.concatenate(normalized)
+
+
+def _normalize_rows(xp: Any, rows: Any) -> Any:
+    count = rows.shape[1]
+    if count == 1:
+        return rows
+    centred = rows - rows.mean(1)[:, None]
+    deviation = xp.sqrt((centred * centred).sum(1) / (count - 1))
+    return centred / (deviation + 1e-8)[:, None]

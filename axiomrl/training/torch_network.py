@@ -62,19 +62,21 @@ class TorchNetwork:
             hidden = self._activate(functional.linear(hidden, weight[:, :-1], weight[:, -1]))
         return hidden
 
-    def _run_head(self, head: str, hidden: Tensor) -> Tensor:
-        weights = self._weights[head]
-        for index, weight in enumerate(weights):
-            hidden = functional.linear(hidden, weight[:, :-1], weight[:, -1])
-            if index < len(weights) - 1:
-                hidden = self._activate(hidden)
-        return hidden
+    def _run_head(self, head: str, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Output and features of a head."""
+        *hidden_weights, last = self._weights[head]
+        for weight in hidden_weights:
+            hidden = self._activate(functional.linear(hidden, weight[:, :-1], weight[:, -1]))
+        return functional.linear(hidden, last[:, :-1], last[:, -1]), hidden
 
     def forward(self, observation: Tensor) -> dict[str, Tensor]:
         """See Network.forward; outputs are detached, the graph is kept for backward."""
         self._input = observation.detach().requires_grad_()
         hidden = self._run_trunk(self._input)
-        self._last = {head: self._run_head(head, hidden) for head in self._weights}
+        runs = {head: self._run_head(head, hidden) for head in self._weights}
+        self._last = {head: output for head, (output, _) in runs.items()}
+        if self._spec.features_of is not None:
+            self._last["features"] = runs[self._spec.features_of][1]
         outputs = {head: output.detach() for head, output in self._last.items()}
         outputs.update({name: leaf.detach() for name, leaf in self._free.items()})
         return outputs
@@ -82,38 +84,54 @@ class TorchNetwork:
     def backward(self, output_gradients: Mapping[str, Tensor]) -> None:
         """See Network.backward."""
         self.gradients.zero_()
-        heads = list(self._last)
+        names = self._names_in(output_gradients)
+        heads = self._weights.values()
         torch.autograd.backward(
-            [self._last[head] for head in heads],
-            [output_gradients[head] for head in heads],
-            inputs=[*self._trunk, *(leaf for head in heads for leaf in self._weights[head])],
+            [self._last[name] for name in names],
+            [output_gradients[name] for name in names],
+            inputs=[*self._trunk, *(leaf for weights in heads for leaf in weights)],
         )
         for name, where in self._layout.free.items():
             self.gradients[where] = output_gradients[name]
 
     def input_gradient(self, output_gradients: Mapping[str, Tensor]) -> Tensor:
         """See Network.input_gradient."""
-        heads = list(self._last)
+        names = self._names_in(output_gradients)
         (gradient,) = torch.autograd.grad(
-            [self._last[head] for head in heads],
+            [self._last[name] for name in names],
             [self._input],
-            [output_gradients[head] for head in heads],
+            [output_gradients[name] for name in names],
         )
         return gradient
+
+    def _names_in(self, output_gradients: Mapping[str, Tensor]) -> list[str]:
+        """The outputs that autograd goes through; constant features are not among them."""
+        return [
+            name
+            for name, output in self._last.items()
+            if name in output_gradients and output.requires_grad
+        ]
 
     def output(self, head: str, observation: Tensor) -> Tensor:
         """See Network.output."""
         with torch.no_grad():
-            return self._run_head(head, self._run_trunk(observation))
+            return self._run_head(head, self._run_trunk(observation))[0]
 
     def row_inference(self, head: str, rows: int) -> Callable[[Array], Array]:
         """See Network.row_inference."""
+        infer = self.row_inference_with_features(head, rows)
+        return lambda observation: infer(observation)[0]
 
-        def infer(observation: Array) -> Array:
+    def row_inference_with_features(
+        self, head: str, rows: int
+    ) -> Callable[[Array], tuple[Array, Array]]:
+        """See Network.row_inference_with_features."""
+
+        def infer(observation: Array) -> tuple[Array, Array]:
             with torch.no_grad():
                 seen = torch.as_tensor(observation, device=self._device)
-                result: Array = self._run_head(head, self._run_trunk(seen)).cpu().numpy()
-                return result
+                output, features = self._run_head(head, self._run_trunk(seen))
+                return output.cpu().numpy(), features.cpu().numpy()
 
         return infer
 

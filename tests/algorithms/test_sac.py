@@ -16,11 +16,12 @@ import torch
 from gymnasium import spaces
 
 from axiomrl.algorithms.protocol import Progress
-from axiomrl.algorithms.sac import LOG_STD_MAX, SAC, SACConfig
+from axiomrl.algorithms.sac import SAC, SACConfig
 from axiomrl.config import config_from_mapping
 from axiomrl.config.schema import EnvironmentConfig, Schedule
 from axiomrl.errors import ConfigError, UnusableEnvironmentError
 from axiomrl.training.environments import Environments
+from axiomrl.training.squashed import LOG_STD_MAX
 
 from .building import ENGINES, bits, context_for, context_of, rollout
 from .off_policy import Learner, generator_of, leaves, run

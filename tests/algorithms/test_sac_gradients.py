@@ -19,19 +19,13 @@ import torch
 from gymnasium import spaces
 
 from axiomrl.algorithms.protocol import Progress
-from axiomrl.algorithms.sac import (
-    LOG_STD_MAX,
-    LOG_STD_MIN,
-    SAC,
-    SACConfig,
-    actor_spec,
-    critic_spec,
-    squash,
-)
+from axiomrl.algorithms.sac import SAC, SACConfig, actor_spec, critic_spec, policy_of
 from axiomrl.training.normalization import ObservationNormalizer
+from axiomrl.training.squashed import LOG_STD_MAX, LOG_STD_MIN, SquashedGaussian
 
 from .building import ENGINES, context_of, rollout
 from .off_policy import (
+    ACTIVATIONS,
     ADAM_SHARE,
     generator_of,
     gradient_taken,
@@ -45,6 +39,8 @@ from .off_policy import (
 
 OBSERVATIONS, ACTIONS, ROWS, BATCH = 3, 2, 40, 24
 SPACE = spaces.Box(-np.inf, np.inf, (OBSERVATIONS,))
+ACTION_SPACE = spaces.Box(-1.0, 1.0, (ACTIONS,))
+HIDDEN = (16, 8)
 TAU = 0.1
 distributions: Any = torch.distributions
 
@@ -54,7 +50,7 @@ def config(**settings: Any) -> SACConfig:
         "buffer_size": ROWS,
         "batch_size": BATCH,
         "learning_starts": 0,
-        "hidden_sizes": (16, 8),
+        "hidden_sizes": HIDDEN,
         "gamma": 0.9,
         "tau": TAU,
         "learning_rate": 1e-2,
@@ -71,8 +67,7 @@ def learner(
     **settings: Any,
 ) -> SAC:
     """SAC that takes one gradient step per update, from ROWS transitions that it holds."""
-    space = spaces.Box(-1.0, 1.0, (ACTIONS,))
-    context = context_of(SPACE, space, engine=engine, envs=1)
+    context = context_of(SPACE, ACTION_SPACE, engine=engine, envs=1)
     values = config(**settings)
     algorithm = SAC(values, replace(context, normalizer=normalizer))
     transitions = rollout("box", ROWS + values.n_step - 1, 1)
@@ -133,7 +128,9 @@ def test_log_probability_stays_exact_where_tanh_saturates(
     # torch's softplus is linear beyond 20, which costs it e^-20 = 2e-9; u itself has a rounding
     # error of up to 2e-6 in float32, and counts twice
     for kind, tolerance in ((np.float64, 1e-8), (np.float32, 1e-5)):
-        actual = squash(xp, xp.asarray(outputs.astype(kind)), xp.asarray(noise.astype(kind)))
+        policy = xp.asarray(outputs.astype(kind))
+        drawn_noise = xp.asarray(noise.astype(kind))
+        actual = SquashedGaussian(1).draw(xp, {"policy": policy}, drawn_noise)
         log_prob = np.asarray(actual.log_prob)
         assert log_prob.dtype == kind
         np.testing.assert_allclose(log_prob, expected, rtol=0.0, atol=tolerance)
@@ -144,13 +141,34 @@ def test_log_probability_by_hand() -> None:
     # Haarnoja et al. 2018, eq. 26: log N(u) - sum log(1 - tanh(u)^2), with tanh(1)^2 = 0.5800257
     half_log_two_pi = 0.9189385
     outputs = np.array([[0.0, 1.0, 0.0, 0.0], [1.0, 1.0, 0.0, math.log(2.0)]])
-    drawn = squash(np, outputs, np.array([[0.0, 0.0], [0.0, 0.0]]))
+    drawn = SquashedGaussian(2).draw(np, {"policy": outputs}, np.zeros((2, 2)))
     correction = math.log(1.0 - 0.5800257)
     expected = [
         -2 * half_log_two_pi - correction,
         -2 * half_log_two_pi - math.log(2.0) - 2 * correction,
     ]
     np.testing.assert_allclose(drawn.log_prob, expected, atol=1e-6)
+
+
+def squashed_by_gsde(
+    named: Mapping[str, torch.Tensor],
+    observation: torch.Tensor,
+    epsilon: torch.Tensor,
+    activation: str = "relu",
+) -> Reference:
+    """Raffin et al. 2021, eq. 6 to 9: noise linear in the last hidden features, then tanh."""
+    hidden, layer = observation, 0
+    while f"policy.{layer + 1}.weight" in named:
+        hidden = hidden @ named[f"policy.{layer}.weight"].T + named[f"policy.{layer}.bias"]
+        hidden, layer = ACTIVATIONS[activation](hidden), layer + 1
+    mean = run(named, "policy", observation, activation).clamp(-2.0, 2.0)
+    sigma = named["noise_log_std"].exp().reshape(hidden.shape[1], ACTIONS)
+    deviation = torch.sqrt((hidden**2) @ (sigma**2) + 1e-6)
+    transform = distributions.transforms.TanhTransform(cache_size=1)
+    action = transform(mean + hidden @ (sigma * epsilon))
+    gaussian = distributions.Normal(mean, deviation)
+    squashed_gaussian = distributions.TransformedDistribution(gaussian, [transform])
+    return Reference(action, squashed_gaussian.log_prob(action).sum(dim=1))
 
 
 # The whole step
@@ -173,9 +191,14 @@ class Step:
         self.actor, self.critics = leaves(state["actor"]), leaves(state["critics"])
         self.targets = leaves(state["target_critics"])
         rows = algorithm.replay.rows[uniform_places(algorithm, BATCH)]
-        noise = generator_of(state["learning_noise"]).standard_normal(
-            (2, BATCH, ACTIONS), dtype=np.float32
-        )
+        noises = generator_of(state["learning_noise"])
+        if settings.get("gsde"):  # one for all rows, at s and at s'
+            self.squashed: Any = squashed_by_gsde
+            epsilon = noises.standard_normal((HIDDEN[-1], ACTIONS), dtype=np.float32)
+            noise = np.stack([epsilon, epsilon])
+        else:
+            self.squashed = squashed
+            noise = noises.standard_normal((2, BATCH, ACTIONS), dtype=np.float32)
         self.rows = {
             name: torch.tensor(rows[name].astype(np.float64)) for name in rows.dtype.names or ()
         }
@@ -189,7 +212,7 @@ class Step:
     def critic_loss(self) -> torch.Tensor:
         """Half the squared errors of both critics (Haarnoja et al. 2018, eq. 5 and 6)."""
         with torch.no_grad():
-            drawn = squashed(self.actor, self.following, self.noise[1], self.activation)
+            drawn = self.squashed(self.actor, self.following, self.noise[1], self.activation)
             q_next = q_values(self.targets, self.following, drawn.action, self.activation)
             soft = q_next.min(dim=1).values - self.alpha * drawn.log_prob
             wanted = self.rows["reward"] + self.rows["discount"] * soft
@@ -197,7 +220,8 @@ class Step:
         return 0.5 * ((q - wanted[:, None]) ** 2).mean(dim=0).sum()
 
     def drawn(self) -> Reference:
-        return squashed(self.actor, self.seen, self.noise[0], self.activation)
+        drawn: Reference = self.squashed(self.actor, self.seen, self.noise[0], self.activation)
+        return drawn
 
     def actor_loss(self, critics: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Eq. 9, with critics that have been updated."""
@@ -223,7 +247,8 @@ def check(algorithm: SAC, settings: Mapping[str, Any], normalize: Any = same) ->
     require_close(taken, gradients_of(critic_loss, step.critics))
     moved = leaves(after["critics"])
     actor_loss = step.actor_loss(moved)
-    spec = actor_spec(config(**settings), OBSERVATIONS, ACTIONS)
+    policy = policy_of(config(**settings), context_of(SPACE, ACTION_SPACE, engine="mlp", envs=1))
+    spec = actor_spec(config(**settings), OBSERVATIONS, policy)
     taken = gradient_taken(spec, after["actor_optimizer"])
     require_close(taken, gradients_of(actor_loss, step.actor), relative=2e-5)
     for name, target in step.targets.items():
@@ -245,6 +270,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "three_steps": {"n_step": 3},
     "tanh": {"activation": "tanh"},
     "elu": {"activation": "elu"},
+    "gsde_elu": {"gsde": True, "gsde_log_std_init": -1.0, "activation": "elu"},
+    "gsde_tanh": {"gsde": True, "gsde_log_std_init": 0.0, "activation": "tanh"},
 }
 
 
@@ -291,6 +318,19 @@ def test_replayed_observations_are_normalised_when_they_are_sampled(engine: str)
         return ((observation - torch.tensor(moments["mean"])) / spread).clamp(-10.0, 10.0)
 
     check(algorithm, {}, normalize)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_clipped_means_of_gsde_get_no_gradient(engine: str) -> None:
+    settings = {"gsde": True, "gsde_log_std_init": -1.0}
+    algorithm = learner(engine, **settings)
+    state = copy.deepcopy(algorithm.state_dict())
+    state["actor"]["policy.2.bias"][:] = torch.tensor([2.0, -5.0])  # some rows; nearly all
+    algorithm.load_state_dict(state)
+    step = check(algorithm, settings)
+    mean = run(step.actor, "policy", step.seen)
+    assert 0.1 < (mean[:, 0] > 2.0).double().mean() < 0.9
+    assert (mean[:, 1] < -2.0).double().mean() > 0.9
 
 
 # The temperature

@@ -147,13 +147,22 @@ def flag_cases(algo: str) -> list[Case]:
             {"prioritized": True, "n_step": 3},
             {"loss": "squared", "tau": 0.01, "target_update_every": 1},
         ],
-        "sac": [{"entropy_coef": 0.2}, {"n_step": 3}, {"target_entropy": -0.5}],
+        "ppo": [{"gsde": True, "gsde_every": 8}],
+        "sac": [
+            {"entropy_coef": 0.2},
+            {"n_step": 3},
+            {"target_entropy": -0.5},
+            {"gsde": True, "train_every": 8, "gsde_every": 3},
+        ],
     }
-    env_id = simple_env(algo)
     return [
         Case(
             f"{algo}-{'-'.join(change)}",
-            small_config(algo, env_id, hyperparameters={**SMALL[algo], **change}),
+            small_config(
+                algo,
+                "Pendulum-v1" if "gsde" in change else simple_env(algo),
+                hyperparameters={**SMALL[algo], **change},
+            ),
         )
         for change in changes.get(algo, [])
     ]
