@@ -5,7 +5,8 @@ policy it ends with, not the best one, is scored on 100 fresh episodes with dete
 A seed's score is the mean undiscounted, unnormalised return of these episodes. Each run is a
 process of its own; `--jobs` runs that many at once. Finished runs are merged into
 `benchmarks/figures/learning.json`, and the table docs/reference/results.md is written from that
-file only. `--peer sb3` trains Stable-Baselines3 on the same settings and seeds (in `.venv-bench`)
+file only. `--set key=value` changes a preset; such runs fill the page's tables of ablations.
+`--peer sb3` trains Stable-Baselines3 on the same settings and seeds (in `.venv-bench`)
 and scores it in the same way.
 """
 
@@ -30,6 +31,7 @@ from measure import machine, read_json, write_text
 
 RESULTS_FILE = FIGURES / "learning.json"
 PAGE = ROOT / "docs" / "reference" / "results.md"
+IMAGES = ROOT / "docs" / "images"
 CONFIGS = ROOT / "configs"
 DEFAULT_SEEDS = "0,1,2,3,4"
 
@@ -45,6 +47,7 @@ class Job:
     episodes: int
     config_hash: str
     settings: dict[str, Any]  # the resolved configuration
+    changes: list[str]  # `key=value` settings that differ from the preset
 
     def key(self) -> str:
         """What a result replaces when it is measured again."""
@@ -57,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failures = 0 if options.docs_only else run_all(planned(options), options)
     stored = read_json(RESULTS_FILE)
     if stored and not options.no_store:
-        write_text(PAGE, markdown_page(list(stored["runs"].values()), LEARNING_CASES))
+        runs = list(stored["runs"].values())
+        write_text(PAGE, markdown_page(runs, LEARNING_CASES, IMAGES))
         say(f"wrote {PAGE.relative_to(ROOT)}")
     return 1 if failures else 0
 
@@ -79,6 +83,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--episodes", type=int, default=100, help="scored episodes of each run")
     parser.add_argument(
         "--total-timesteps", type=int, help="instead of the budget at which the bar is read"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change the preset"
     )
     parser.add_argument("--peer", choices=(SB3,), help="train this library instead of axiomrl")
     parser.add_argument("--no-store", action="store_true", help="only show the scores: a try-out")
@@ -124,7 +131,11 @@ def plan(side: str, preset: str, seed: int, options: argparse.Namespace) -> Job:
 
     case = LEARNING_CASES.get(preset)
     total = options.total_timesteps or (case.env_steps if case else None)
-    config = load_config(preset_path(preset), flags={"seed": seed, "total_timesteps": total})
+    config = load_config(
+        preset_path(preset),
+        overrides=options.set,
+        flags={"seed": seed, "total_timesteps": total},
+    )
     return Job(
         side=side,
         preset=preset,
@@ -133,6 +144,7 @@ def plan(side: str, preset: str, seed: int, options: argparse.Namespace) -> Job:
         episodes=options.episodes,
         config_hash=config_hash(config),
         settings=config_to_mapping(config),
+        changes=sorted(options.set),
     )
 
 
@@ -175,6 +187,7 @@ def run(job: Job, at_once: int) -> dict[str, Any]:
         {
             "kind": "learning",
             "preset_path": str(preset_path(job.preset)),
+            "changes": job.changes,
             "settings": job.settings,
             "seed": job.seed,
             "total_timesteps": job.total_timesteps,
@@ -188,6 +201,7 @@ def run(job: Job, at_once: int) -> dict[str, Any]:
         **figures,
         "side": job.side,
         "preset": job.preset,
+        "changes": job.changes,
         "seed": job.seed,
         "env_id": job.settings["env_id"],
         "config_hash": job.config_hash,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cases import OURS, SIDE_NAMES
 from learning_cases import LearningCase
+from learning_curves import ablation_sections, curve_sections, spread
 from speed_report import version_text
 
 Result = Mapping[str, Any]
@@ -42,10 +44,7 @@ class Group:
 
     def score_text(self) -> str:
         """Mean and sample standard deviation over seeds."""
-        mean = statistics.fmean(self.scores)
-        if len(self.scores) < 2:
-            return f"{mean:.2f}"
-        return f"{mean:.2f} ± {statistics.stdev(self.scores):.2f}"
+        return spread(self.scores)
 
 
 def groups(runs: Sequence[Result]) -> list[Group]:
@@ -70,9 +69,11 @@ def row(run: Result) -> tuple[str, int, str]:
     return run["preset"], int(run["total_timesteps"]), run["side"]
 
 
-def markdown_page(runs: Sequence[Result], cases: Mapping[str, LearningCase]) -> str:
-    """The whole page."""
-    found = groups(runs)
+def markdown_page(runs: Sequence[Result], cases: Mapping[str, LearningCase], images: Path) -> str:
+    """The whole page; its pictures are written into the folder `images`."""
+    presets = [run for run in runs if not run.get("changes")]
+    found = groups(presets)
+    newest = [run for group in found for run in group.runs]
     parts = [
         "# What the presets learn",
         "This page is written by `benchmarks/learning.py`; do not edit it.",
@@ -80,6 +81,8 @@ def markdown_page(runs: Sequence[Result], cases: Mapping[str, LearningCase]) -> 
         PROTOCOL,
         "## Scores",
         score_table(found, cases),
+        *curve_sections(newest, images),
+        *ablation_sections([*newest, *(run for run in runs if run.get("changes"))]),
         "## Scores of every seed",
         *(seed_section(group) for group in found),
         "## Published figures",

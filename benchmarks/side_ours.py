@@ -108,7 +108,9 @@ def learning(job: dict[str, Any]) -> dict[str, Any]:
     from axiomrl.training import session
 
     flags = {key: job[key] for key in ("seed", "total_timesteps", "output_dir")}
-    config = load_config(job["preset_path"], flags={**flags, "device": "cpu"})
+    config = load_config(
+        job["preset_path"], overrides=job["changes"], flags={**flags, "device": "cpu"}
+    )
     started = time.perf_counter()
     cpu_s = time.process_time()
     finished = session.start(config)
