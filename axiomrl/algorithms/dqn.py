@@ -118,19 +118,21 @@ class DQN:
         epsilon = value_at(self._settings.epsilon, progress.fraction)
         if progress.env_steps < self._settings.learning_starts:
             epsilon = 1.0
-        is_random = iter(self._noise.random(shape, dtype=np.float32) < epsilon)
+        is_random = self._noise.random(shape, dtype=np.float32) < epsilon
         choices = iter(self._noise.integers(self._actions, size=shape))
         greedy = self._online.row_inference(self._head, self._num_envs)
         if self._num_envs == 1:
+            alone = iter(is_random[:, 0].tolist())
 
             def act_alone(observation: Array) -> Array:
                 choice: Array = next(choices)
-                return choice if next(is_random)[0] else greedy(observation).argmax(1)
+                return choice if next(alone) else greedy(observation).argmax(1)
 
             return act_alone
 
+        flags = iter(is_random)
         return lambda observation: np.where(
-            next(is_random), next(choices), greedy(observation).argmax(1)
+            next(flags), next(choices), greedy(observation).argmax(1)
         )
 
     def policy(self, rows: int, *, deterministic: bool, generator: np.random.Generator) -> Act:
