@@ -90,11 +90,27 @@ def write_atomically(path: Path, write: Callable[[Path], None], *, durable: bool
         raise
 
 
-def remove_stale_temporaries(folder: Path) -> None:
-    """Remove what killed writers left in a folder; only its owner may call this."""
+def remove_stale_temporaries(folder: Path, *, of: str | None = None) -> None:
+    """Remove what killed writers left in a folder, or left there of the one file `of`.
+
+    Only the owner of the folder, or of that file, may call this.
+    """
+    kind = _TEMPORARY_NAME if of is None else re.compile(rf"\.{re.escape(of)}\.\d+-\d+\.tmp")
     for name in os.listdir(folder):
-        if _TEMPORARY_NAME.fullmatch(name):
+        if kind.fullmatch(name):
             (folder / name).unlink(missing_ok=True)
+
+
+def open_lock_file(path: Path) -> int:
+    """The handle of an empty file to take locks on; the file and its folder are made if missing.
+
+    It is opened for writing because network file systems grant exclusive locks on nothing else.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise cannot_write(path, error) from error
 
 
 def cannot_write(path: Path, error: OSError) -> AxiomRLError:

@@ -61,9 +61,10 @@ def start_python() -> Iterator[StartPython]:
     """`start_python(code, *arguments)`: a process that runs code after PREAMBLE."""
     started: list[subprocess.Popen[str]] = []
 
-    def start(code: str, *arguments: object) -> subprocess.Popen[str]:
+    def start(code: str, *arguments: object, stdin: int | None = None) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [sys.executable, "-c", PREAMBLE + code, *map(str, arguments)],
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
