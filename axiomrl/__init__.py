@@ -6,15 +6,28 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from axiomrl.config import TrainConfig, load_config
+    from axiomrl.tracking import ExperimentManager, ExperimentRecord
     from axiomrl.training.session import Finished, Scores, resume, score
     from axiomrl.training.session import start as train
 
 __version__ = "0.1.0"
 
-__all__ = ["Finished", "Scores", "TrainConfig", "load_config", "resume", "score", "train"]
+__all__ = [
+    "ExperimentManager",
+    "ExperimentRecord",
+    "Finished",
+    "Scores",
+    "TrainConfig",
+    "load_config",
+    "resume",
+    "score",
+    "train",
+]
 
 # Public name -> where it lives. Nothing is imported before it is asked for.
 _PUBLIC = {
+    "ExperimentManager": "axiomrl.tracking:ExperimentManager",
+    "ExperimentRecord": "axiomrl.tracking:ExperimentRecord",
     "Finished": "axiomrl.training.session:Finished",
     "Scores": "axiomrl.training.session:Scores",
     "TrainConfig": "axiomrl.config:TrainConfig",

@@ -50,6 +50,10 @@ class CheckpointError(InputError):
     """A checkpoint is missing, damaged, or holds something other than tensors and containers."""
 
 
+class HistoryError(InputError):
+    """A history of experiments is damaged or belongs to another experiment; it is left alone."""
+
+
 class ResumeMismatchError(AxiomRLError):
     """An environment did not replay to the state it was saved in; resuming would not be exact."""
 

@@ -32,6 +32,7 @@ LAYERS = (
     {"config"},
     {"fingerprint"},
     {"runs"},
+    {"tracking"},
     {"reports"},
     {"runtime"},  # training/ and the files of algorithms/
     {"cli"},
