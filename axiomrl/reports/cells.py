@@ -8,7 +8,10 @@ from axiomrl.reports.table import Cell, Column
 
 
 def shown(cell: Cell, column: Column) -> str:
-    """A cell in words: grouped integers, two decimals, time spans; `-` where nothing is."""
+    """A cell in words: grouped integers, two decimals, time spans; `-` where nothing is.
+
+    Figures have four significant digits.
+    """
     if cell is None:
         return "-"
     if isinstance(cell, str):
@@ -17,6 +20,8 @@ def shown(cell: Cell, column: Column) -> str:
         return clock(cell)
     if column.kind == "integer":
         return f"{cell:,}"
+    if column.kind == "figure" and isinstance(cell, float):
+        return f"{cell:.4g}"
     return f"{cell:.2f}" if column.kind == "number" else str(cell)
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Cell = str | int | float | None
-Kind = Literal["text", "integer", "number", "seconds"]
+Kind = Literal["text", "integer", "number", "seconds", "figure"]
+"""`number` has a scale that two decimals suit; `figure` may be of any magnitude."""
 
 
 @dataclass(frozen=True)
