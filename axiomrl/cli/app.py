@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperCommand
 
 import axiomrl
-from axiomrl.cli import config, doctor, eval, resume, terminal, train, zoo
+from axiomrl.cli import config, doctor, eval, history, resume, terminal, train, zoo
 from axiomrl.cli.terminal import Invocation
 
 # The base of typer's usage errors. Its module moved between versions (click, typer._click),
@@ -47,7 +47,8 @@ class Command(TyperCommand):
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """The words behind the command's name."""
-        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+        pieces = super().collect_usage_pieces(ctx)
+        return [piece.replace("{", "").replace("}", "") for piece in pieces]
 
 
 COMMANDS = {
@@ -56,10 +57,24 @@ COMMANDS = {
     "resume": resume,
     "config": config,
     "zoo": zoo,
+    "history": history,
     "doctor": doctor,
 }
+
+
+def _register(name: str, module: Any) -> None:
+    """Add a module's command, or the group of commands that it has instead."""
+    if not hasattr(module, "SUBCOMMANDS"):
+        app.command(name, cls=Command, epilog=module.EXAMPLES)(module.run)
+        return
+    group = typer.Typer(help=module.HELP, epilog=module.EXAMPLES, rich_markup_mode=None)
+    for inner, run in module.SUBCOMMANDS.items():
+        group.command(inner, cls=Command, epilog=module.EXAMPLES)(run)
+    app.add_typer(group, name=name)
+
+
 for name, module in COMMANDS.items():
-    app.command(name, cls=Command, epilog=module.EXAMPLES)(module.run)
+    _register(name, module)
 
 
 @app.callback(invoke_without_command=True, epilog=EXAMPLES)

@@ -39,7 +39,11 @@ def reference_page() -> str:
     """`docs/reference/cli.md`: exit codes, variables, and the help of every command."""
     group: Any = get_command(app)  # the class belongs to typer, and moves between versions
     sections = [_INTRODUCTION, _section("axiomrl", group)]
-    sections += [_section(f"axiomrl {name}", group.commands[name]) for name in COMMANDS]
+    for name in COMMANDS:
+        command = group.commands[name]
+        sections.append(_section(f"axiomrl {name}", command))
+        for inner, each in getattr(command, "commands", {}).items():
+            sections.append(_section(f"axiomrl {name} {inner}", each))
     return "\n".join(sections)
 
 

@@ -24,7 +24,10 @@ GROUP: Any = get_command(app)
 
 
 def options_of(command: str) -> set[str]:
-    return {option for each in GROUP.commands[command].params for option in each.opts}
+    """The options of a command, or of all commands of a group."""
+    found = GROUP.commands[command]
+    members = [found, *getattr(found, "commands", {}).values()]
+    return {option for member in members for each in member.params for option in each.opts}
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if commands(p)], ids=NAMES.get)
@@ -38,8 +41,10 @@ def test_every_shell_command_is_one_that_works(page: Path) -> None:
 
 def check_axiomrl(words: list[str]) -> None:
     """The command exists, takes these options, and the settings that it is given are valid."""
-    command, arguments = words[0], words[1:]
-    context = GROUP.commands[command].make_context(command, list(arguments))
+    group, (command, *arguments) = GROUP, words
+    while hasattr(group.commands[command], "commands"):
+        group, (command, *arguments) = group.commands[command], arguments
+    context = group.commands[command].make_context(command, arguments)
     config = context.params.get("config")
     if config is not None and str(config).startswith("configs/"):
         flags = {name: context.params.get(name) for name in ("seed", "total_timesteps")}
