@@ -11,6 +11,7 @@ from typing import get_type_hints
 
 import pytest
 
+from axiomrl import ExperimentRecord
 from axiomrl.algorithms import ALGORITHMS, algorithm_class
 from axiomrl.algorithms.protocol import Algorithm
 from axiomrl.cli.app import COMMANDS
@@ -98,6 +99,12 @@ def test_the_page_on_adding_an_algorithm_lists_the_parts_of_the_protocol() -> No
     }
     parts = methods | set(get_type_hints(Algorithm))
     assert {name.partition("(")[0] for name in documented} == parts
+
+
+def test_the_page_on_tracking_lists_what_a_version_holds() -> None:
+    documented = table_under(DOCS / "how-to" / "track-your-own-loop.md", "## The file")
+    names = {part.strip("` ") for names in documented for part in names.split(",")}
+    assert names == {field.name for field in fields(ExperimentRecord)}
 
 
 def test_the_page_on_ppo_names_every_setting_of_ppo() -> None:
