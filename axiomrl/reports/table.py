@@ -31,6 +31,7 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     problems: tuple[str, ...] = ()
+    emphasis: frozenset[int] = frozenset()  # numbers of the rows that stand out
 
     def __post_init__(self) -> None:
         """Raises ValueError for a row that does not have one cell per column."""
@@ -47,7 +48,7 @@ class Table:
         """The same rows with some of the columns."""
         places = [self.columns.index(column) for column in columns]
         rows = tuple(tuple(row[place] for place in places) for row in self.rows)
-        return Table(tuple(columns), rows, self.problems)
+        return Table(tuple(columns), rows, self.problems, self.emphasis)
 
     def for_readers(self) -> Table:
         """Without the columns meant for programs and those that hold nothing."""

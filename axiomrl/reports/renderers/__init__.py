@@ -1,10 +1,14 @@
-"""Tables as text, JSON, CSV or Markdown: one file per format, each with a `render`."""
+"""Text, JSON, CSV or Markdown: one file per format.
+
+Each has `render` for one table and `render_document` for a whole report. Renderers compute nothing.
+"""
 
 from __future__ import annotations
 
 import importlib
 from typing import Any
 
+from axiomrl.reports.document import Document
 from axiomrl.reports.table import Table
 
 FORMATS = ("text", "json", "csv", "markdown")
@@ -12,6 +16,15 @@ FORMATS = ("text", "json", "csv", "markdown")
 
 def render(table: Table, output_format: str, **options: Any) -> str:
     """The table in one of FORMATS; options are those of the renderer."""
-    module = importlib.import_module(f"{__name__}.{output_format}_format")
-    text: str = module.render(table, **options)
+    text: str = _renderer(output_format).render(table, **options)
     return text
+
+
+def render_document(document: Document, output_format: str, **options: Any) -> str:
+    """The report in one of FORMATS; options are those of the renderer."""
+    text: str = _renderer(output_format).render_document(document, **options)
+    return text
+
+
+def _renderer(output_format: str) -> Any:
+    return importlib.import_module(f"{__name__}.{output_format}_format")

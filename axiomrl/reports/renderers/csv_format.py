@@ -6,6 +6,7 @@ import csv
 import io
 import math
 
+from axiomrl.reports.document import Document
 from axiomrl.reports.table import Cell, Table
 
 
@@ -17,6 +18,11 @@ def render(table: Table) -> str:
     for row in table.rows:
         writer.writerow([_written(cell) for cell in row])
     return stream.getvalue()
+
+
+def render_document(document: Document) -> str:
+    """The report's one flat table."""
+    return render(document.flat)
 
 
 def _written(cell: Cell) -> str:

@@ -1,10 +1,13 @@
-"""Tables for programs: `{"schema_version", "columns", "rows", "problems"}`."""
+"""For programs: a table is `{"schema_version", "columns", "rows", "problems"}`."""
 
 from __future__ import annotations
 
 import json
 import math
 
+import msgspec
+
+from axiomrl.reports.document import Document
 from axiomrl.reports.table import Cell, Table
 
 SCHEMA_VERSION = 1
@@ -20,6 +23,11 @@ def render(table: Table) -> str:
         "problems": list(table.problems),
     }
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def render_document(document: Document) -> str:
+    """One JSON object; a number that is not finite is null."""
+    return msgspec.json.format(msgspec.json.encode(document.json_object), indent=2).decode() + "\n"
 
 
 def _strict(cell: Cell) -> Cell:
