@@ -31,6 +31,7 @@ LAYERS = (
     {"algorithms"},  # the registry: names of classes, imported on demand
     {"config"},
     {"fingerprint"},
+    {"suites"},
     {"runs"},
     {"tracking"},
     {"reports"},
@@ -356,6 +357,18 @@ def test_checking_a_configuration_needs_no_torch(tmp_path: Path) -> None:
     path = PACKAGE.parent / "configs" / "ppo" / "cartpole.yaml"
     loaded = loaded_by(["config", "--config", str(path)], tmp_path)
     assert not {"torch", "gymnasium", "pandas"} & set(loaded)
+
+
+def test_fingerprints_of_suites_need_neither_torch_nor_gymnasium() -> None:
+    code = (
+        "import sys; from axiomrl.suites import shipped_manifests; "
+        "assert all(manifest.fingerprint for manifest in shipped_manifests()); "
+        "sys.exit(bool({'torch', 'gymnasium', 'pandas'} & set(sys.modules)))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
+    assert (
+        subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
+    )
 
 
 def test_importing_axiomrl_imports_nothing_heavy() -> None:

@@ -11,7 +11,7 @@ from axiomrl.config.schema import TrainConfig
 from axiomrl.training.session import start
 
 CONFIGS = Path(__file__).parent.parent / "configs"
-PRESETS = sorted(CONFIGS.glob("*/*.yaml"))
+PRESETS = sorted(set(CONFIGS.glob("*/*.yaml")) - set(CONFIGS.glob("suites/*")))
 EXPECTED = {
     "dqn": {"acrobot", "cartpole", "lunarlander", "mountaincar"},
     "ppo": {"acrobot", "bipedalwalker", "cartpole", "halfcheetah", "hopper", "lunarlander"}

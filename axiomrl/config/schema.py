@@ -184,6 +184,9 @@ class BenchmarkConfig:
     suite: str | None = setting("name of the suite the run belongs to", None)
     preset_name: str | None = setting("name of the preset the run was made from", None)
     protocol_name: str | None = setting("name of the evaluation protocol", None)
+    manifest: str | None = setting(
+        "path of the suite's manifest; null: the shipped one of `suite`, if any", None
+    )
     best_metric: str | None = setting(
         "the metric that decides the best checkpoint; null: none is kept", "eval_return_mean"
     )

@@ -39,15 +39,16 @@ class _Loader(yaml.SafeLoader):
 _Loader.add_implicit_resolver(_PLAIN, re.compile(""), None)
 
 
-def read_yaml(path: Path | str) -> dict[str, Any]:
+def read_yaml(path: Path | str, *, required: str = "algo and env_id") -> dict[str, Any]:
     """The mapping that a YAML file holds.
 
-    Raises ConfigError, naming file and line, for a file that cannot be read, is not UTF-8, is
-    not valid YAML, repeats a key, holds no mapping or more than one document.
+    `required` names the keys that an empty file lacks. Raises ConfigError, naming file and line,
+    for a file that cannot be read, is not UTF-8, is not valid YAML, repeats a key, holds no
+    mapping or more than one document.
     """
     values = parse_yaml(_read_text(path), source=str(path))
     if values is None:
-        raise ConfigError(f"{path}: the file is empty", hint="it needs at least algo and env_id")
+        raise ConfigError(f"{path}: the file is empty", hint=f"it needs at least {required}")
     if not isinstance(values, dict):
         kind = "a list" if isinstance(values, list) else f"the single value {values!r:.60}"
         raise ConfigError(f"{path}: holds {kind}, not settings", hint="write lines `key: value`")
