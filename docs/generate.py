@@ -61,6 +61,84 @@ def metrics_page() -> str:
     return "\n".join(sections)
 
 
+NORMALIZATION_INTRODUCTION = """\
+# Normalised scores
+
+Scores of different environments are put on one scale before they are aggregated:
+
+```text
+normalised score = (score - random) / (reference - random)
+```
+
+A fraction, not a percentage: 0 is what uniformly random actions score, 1 what a human or a
+reference policy scores; values below 0 and above 1 are kept. The two anchors are
+
+1. those of the run itself: `benchmark.score_normalization` of its [configuration](config.md);
+2. else those of its suite's [manifest](../how-to/suites.md);
+3. else those of the registry below (version VERSION, `axiomrl/reports/data/normalization.json`).
+
+Without anchors, or with two that are equal or not finite, there is no normalised score. The lowest
+and the highest score of a table are never used as anchors, and normalised scores that a run has
+stored are never read. Environments are found by their id alone: a run whose wrappers or
+`environment.kwargs` change rewards needs anchors of its own. Ids that are not listed have no
+anchors, older versions among them (`HalfCheetah-v4`, `LunarLander-v2`): their rewards differ, and
+Gymnasium 1.4 no longer makes some of them.
+"""
+
+NORMALIZATION_REFERENCES = """\
+The reference of an environment is the highest return there is, where that can be reached or is
+what Gymnasium registers; else the threshold from which Gymnasium counts it as solved; else the
+best score in one published benchmark that uses this version of it. That is a choice of a scale,
+not a claim that no policy does better: SAC passes twice the threshold of `HalfCheetah-v5`.
+"""
+
+NORMALIZATION_ATARI = """\
+Environment ids: PATTERNS. Both numbers from: SOURCE.
+
+The numbers were compared with other copies of the table:
+
+- **Agent57's appendix** (as in the notebook of rliable): equal, except the random score of Video
+  Pinball, 0.0 there and 16256.9 here. Mnih et al. 2015 measured 16256.9. It matters: a score of
+  100,000 is 59.4 with the one and 5.7 with the other.
+- **Wang et al. 2016** (human, starts with no-ops; as collected in rldb): equal in all 57 games.
+- **Mnih et al. 2015** (49 games; as collected in rldb): the random scores are equal after
+  rounding; the human ones differ in 33 games: those episodes ended after 5 minutes.
+"""
+
+
+def normalization_page() -> str:
+    """`docs/reference/normalization.md`, from the registry of anchors."""
+    from axiomrl.reports.normalization import registry
+
+    shipped = registry()
+    sources = shipped.sources
+    lines = ["| environment | random | reference | reference from |", "|---|---|---|---|"]
+    for env_id, entry in shipped.environments.items():
+        told = entry.human_source + (f": {entry.human_note}" if entry.human_note else "")
+        scores = f"{entry.random_score:.10g} | {entry.human_score:.10g}"
+        lines.append(f"| `{env_id}` | {scores} | {told} |")
+    atari = shipped.atari
+    games = ["| game | random | human |", "|---|---|---|"]
+    games += [
+        f"| {n} | {s.random_score:.10g} | {s.human_score:.10g} |" for n, s in atari.games.items()
+    ]
+    patterns = " and ".join(f"`{each.format(game='<game>')}`" for each in atari.env_ids)
+    about_atari = NORMALIZATION_ATARI.replace("PATTERNS", patterns)
+    used = ("measured", "maximum", "threshold", "slm-lab")
+    return "\n".join(
+        [
+            NORMALIZATION_INTRODUCTION.replace("VERSION", str(shipped.version)),
+            "## Classic control, Box2D and MuJoCo\n",
+            NORMALIZATION_REFERENCES,
+            *(f"- *{name}*: {sources[name]}" for name in used),
+            "\n".join(["\nAll random scores are *measured*.\n", *lines, ""]),
+            "## Atari\n",
+            about_atari.replace("SOURCE", sources[atari.human_source]),
+            "\n".join([*games, ""]),
+        ]
+    )
+
+
 def pages() -> dict[str, str]:
     """The text of every generated page by its file name."""
     from axiomrl import config
@@ -70,6 +148,7 @@ def pages() -> dict[str, str]:
         "cli.md": reference.reference_page(),
         "config.md": config.reference_page(),
         "metrics.md": metrics_page(),
+        "normalization.md": normalization_page(),
     }
     return {name: _marked(text) for name, text in made.items()}
 

@@ -89,9 +89,24 @@ def unusable_output(directory: Path, error: OSError | AxiomRLError) -> InputErro
     )
 
 
+def benchmark_block(
+    config: TrainConfig, values: Mapping[str, Any], parent: Parent | None
+) -> dict[str, Any]:
+    """The `benchmark` of metadata.json: the configuration's, and which preset it speaks of.
+
+    A run that continues another is no run of a preset any more. Raises InputError for a
+    manifest that was asked for and cannot be used.
+    """
+    from axiomrl.suites import recorded_fingerprint  # readers of runs do without its 5 ms
+
+    recorded = recorded_fingerprint(config.benchmark) if parent is None else None
+    added = {} if recorded is None else {"manifest_fingerprint": recorded}
+    return {**values["benchmark"], **added}
+
+
 def first_metadata(
     config: TrainConfig,
-    values: Mapping[str, Any],
+    benchmark: Mapping[str, Any],
     directory: Path,
     created: datetime,
     parent: Parent | None,
@@ -115,7 +130,7 @@ def first_metadata(
         "config_hash_scheme": fingerprint.SCHEME,
         "tags": list(config.tags),
         "parent": asdict(parent) if parent is not None else None,
-        "benchmark": values["benchmark"],
+        "benchmark": benchmark,
         "system": {},
         "versions": provenance.versions(),
         "git": {},

@@ -18,6 +18,7 @@ from axiomrl.runs import files, layout, provenance
 from axiomrl.runs.creation import (
     Clock,
     Parent,
+    benchmark_block,
     first_metadata,
     make_directory,
     remove_directory,
@@ -72,9 +73,10 @@ class Run:
         """A new directory in `config.output_dir`, with configuration, provenance and metadata.
 
         `command` is argv if it is not given. Raises InputError, leaving nothing behind, when the
-        directory cannot be made or written.
+        directory cannot be made or written, or `benchmark.manifest` cannot be used.
         """
         values = config_to_mapping(config)
+        benchmark = benchmark_block(config, values, parent)
         git, diff = provenance.git()
         directory, created, added = make_directory(config, now)
         lock = DirectoryLock(directory)
@@ -83,7 +85,7 @@ class Run:
             files.write_text(directory / layout.CONFIG, dump_config(config), durable=False)
             if diff is not None:
                 files.write_text(directory / layout.DIFF, diff, durable=False)
-            metadata = first_metadata(config, values, directory, created, parent)
+            metadata = first_metadata(config, benchmark, directory, created, parent)
             metadata["command"] = provenance.masked_command(command)
             metadata["system"] = provenance.system(device=device, engine=engine)
             metadata["git"] = git

@@ -6,11 +6,13 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from axiomrl.config import BenchmarkConfig
 from axiomrl.metrics import METRICS
 from axiomrl.runs.run import Run
 
@@ -21,7 +23,8 @@ PAGE = DOCS / "reference" / "run-directory.md"
 EXTENDING = DOCS / "how-to" / "resume-and-extend.md"
 
 # Their keys are names of packages, metrics and settings, documented elsewhere.
-OPEN = ("versions", "resumes[].versions", "latest_metrics", "non_finite_metrics", "benchmark")
+OPEN = ("versions", "resumes[].versions", "latest_metrics", "non_finite_metrics")
+SETTINGS = {f"benchmark.{field.name}" for field in fields(BenchmarkConfig)}
 
 ONLY_OFF_POLICY = {"checkpoints/replay_<n>.rows"}  # PPO, which is run here, has no replay memory
 
@@ -32,6 +35,7 @@ total_timesteps: 512
 hyperparameters: {n_steps: 128, batch_size: 64, n_epochs: 1, hidden_sizes: [8]}
 evaluation: {every: 256, episodes: 1}
 logging: {every: 1}
+benchmark: {suite: classic-control, preset_name: ppo-pendulum}
 """
 
 
@@ -56,6 +60,8 @@ def keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     """Dotted names of all keys, at every depth; those of list items behind `[]`."""
     for name, value in values.items():
         dotted = prefix + name
+        if dotted in SETTINGS:
+            continue
         yield dotted
         if dotted in OPEN:
             continue

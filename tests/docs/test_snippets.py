@@ -15,6 +15,7 @@ from typer.main import get_command
 from axiomrl.cli.app import COMMANDS, app
 from axiomrl.config import load_config
 from axiomrl.metrics import METRICS
+from axiomrl.suites import load_manifest
 
 from .pages import PAGES, REPOSITORY, all_snippets, commands, prose, snippets
 
@@ -101,12 +102,16 @@ def test_commands_and_options_named_in_sentences_exist(page: Path) -> None:
 @pytest.mark.parametrize("snippet", all_snippets("yaml"), ids=str)
 def test_every_configuration_is_valid(snippet: Any, tmp_path: Path) -> None:
     values = yaml.safe_load(snippet.text)
+    path = tmp_path / "snippet.yaml"
+    if "presets" in values:
+        path.write_text(snippet.text, encoding="utf-8")
+        assert load_manifest(path).fingerprint
+        return
     if snippet.file is not None and values["algo"] != "ppo":
         return  # an algorithm that its page adds: trained in test_examples
     text = snippet.text
     if "algo" not in values:
         text += "".join(f"\n{key}: {value}" for key, value in PLAIN.items() if key not in values)
-    path = tmp_path / "snippet.yaml"
     path.write_text(text, encoding="utf-8")
     load_config(path)
 
