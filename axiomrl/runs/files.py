@@ -67,25 +67,32 @@ def copy_atomically(source: Path, destination: Path) -> None:
     write_atomically(destination, write)
 
 
-def write_atomically(path: Path, write: Callable[[Path], None], *, durable: bool = True) -> None:
+def write_atomically(
+    path: Path,
+    write: Callable[[Path], None],
+    *,
+    durable: bool = True,
+    replace: bool = True,
+) -> None:
     """Replace a file by what `write(temporary_path)` produces.
 
     `durable` also forces file and folder to the disk, so that a power cut cannot undo it.
+    Without `replace`, a file that is there stays, and FileExistsError is raised.
     Raises AxiomRLError, naming the path, when the file system refuses; what `write` itself
-    raises passes through. In both cases the old file is untouched and no other is left.
+    raises passes through. In all cases the old file is untouched and no other is left.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{next(_counter)}.tmp")
     try:
         write(temporary)
         if durable:
             _sync(temporary, os.O_RDWR)
-        os.replace(temporary, path)
+        (os.replace if replace else _move_to_free_name)(temporary, path)
         if durable and os.name != "nt":
             _sync(path.parent, os.O_RDONLY)
     except BaseException as error:
         with contextlib.suppress(OSError):  # what went wrong first is the error to show
             temporary.unlink()
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and (replace or not isinstance(error, FileExistsError)):
             raise cannot_write(path, error) from error
         raise
 
@@ -253,6 +260,20 @@ def _strict(value: Any) -> tuple[Any, int]:
 def _is_not_finite(value: Any) -> bool:
     number = plain_number(value)
     return isinstance(number, float) and not math.isfinite(number)
+
+
+def _move_to_free_name(temporary: Path, path: Path) -> None:
+    """Rename a file unless the new name is taken: then FileExistsError is raised."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError as error:  # no hard links here: between look and move another may come first
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from error
+        os.replace(temporary, path)
+    else:
+        os.unlink(temporary)
 
 
 def _sync(path: Path, flags: int) -> None:

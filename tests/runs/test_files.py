@@ -101,6 +101,19 @@ def test_unwritable_place_is_an_error_that_names_the_path(tmp_path: Path, place:
         files.AppendFile(tmp_path / place)
 
 
+def test_a_file_is_kept_if_it_is_not_to_be_replaced(tmp_path: Path) -> None:
+    def write(path: Path) -> None:
+        path.write_text("new")
+
+    files.write_atomically(tmp_path / "a", write, replace=False)
+    assert (tmp_path / "a").read_text() == "new"
+    (tmp_path / "a").write_text("old")
+    with pytest.raises(FileExistsError):
+        files.write_atomically(tmp_path / "a", write, replace=False)
+    assert (tmp_path / "a").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
 def test_copy_replaces_the_destination(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("new")
     (tmp_path / "b").write_text("old and longer")
