@@ -58,6 +58,22 @@ class ResumeMismatchError(AxiomRLError):
     """An environment did not replay to the state it was saved in; resuming would not be exact."""
 
 
+class ArtifactError(AxiomRLError):
+    """An artifact could not be stored, fetched or deleted."""
+
+
+class ArtifactNotFoundError(ArtifactError):
+    """There is no artifact where a reference says there is one."""
+
+
+class ArtifactConflictError(ArtifactError):
+    """Something else stands where an artifact was to be written, and was left as it is."""
+
+
+class ArtifactDamagedError(ArtifactError):
+    """What was fetched is not what was stored: its size or its SHA-256 differs."""
+
+
 class DivergedError(AxiomRLError):
     """Training produced a NaN or an infinity; says at which step it began."""
 
