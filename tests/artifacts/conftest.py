@@ -14,6 +14,8 @@ import pytest
 
 import axiomrl
 from axiomrl.artifacts import FsspecBackend
+from axiomrl.config import config_from_mapping
+from axiomrl.runs.run import Run
 
 StartPython = Callable[..., "subprocess.Popen[str]"]
 
@@ -79,3 +81,23 @@ def start_python() -> Iterator[StartPython]:
     for process in started:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """The directory of a finished run with a best checkpoint, made without training."""
+    values = {"algo": "ppo", "env_id": "CartPole-v1", "total_timesteps": 200}
+    values["output_dir"] = str(tmp_path / "runs")
+    with Run.create(config_from_mapping(values), command=["axiomrl", "train"]) as made:
+        for step in (0, 100, 200):
+            made.log({"eval_return_mean": float(step)}, step=step, duration_s=1.0)
+            checkpoint = made.save_checkpoint(step, _write(f"checkpoint {step}"))
+        made.mark_best(checkpoint, step=200, metric="eval_return_mean", value=200.0)
+    return made.directory
+
+
+def _write(text: str) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        path.write_text(text)
+
+    return write
