@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperCommand
 
 import axiomrl
-from axiomrl.cli import config, doctor, eval, history, resume, terminal, train, zoo
+from axiomrl.cli import artifacts, config, doctor, eval, history, resume, terminal, train, zoo
 from axiomrl.cli.terminal import Invocation
 
 # The base of typer's usage errors. Its module moved between versions (click, typer._click),
@@ -57,20 +57,22 @@ COMMANDS = {
     "resume": resume,
     "config": config,
     "zoo": zoo,
+    "artifacts": artifacts,
     "history": history,
     "doctor": doctor,
 }
 
 
 def _register(name: str, module: Any) -> None:
-    """Add a module's command, or the group of commands that it has instead."""
-    if not hasattr(module, "SUBCOMMANDS"):
+    """Add a module's command, or its `SUBCOMMANDS` below one name."""
+    subcommands = getattr(module, "SUBCOMMANDS", None)
+    if subcommands is None:
         app.command(name, cls=Command, epilog=module.EXAMPLES)(module.run)
         return
-    group = typer.Typer(help=module.HELP, epilog=module.EXAMPLES, rich_markup_mode=None)
-    for inner, run in module.SUBCOMMANDS.items():
-        group.command(inner, cls=Command, epilog=module.EXAMPLES)(run)
-    app.add_typer(group, name=name)
+    group = typer.Typer(rich_markup_mode=None, context_settings=app.info.context_settings)
+    for verb, (function, examples) in subcommands.items():
+        group.command(verb, cls=Command, epilog=examples)(function)
+    app.add_typer(group, name=name, help=module.HELP, epilog=module.EXAMPLES)
 
 
 for name, module in COMMANDS.items():

@@ -117,7 +117,11 @@ def compare_histories(
     _print(table, output_format)
 
 
-SUBCOMMANDS = {"list": list_histories, "show": show_history, "compare": compare_histories}
+SUBCOMMANDS = {
+    "list": (list_histories, EXAMPLES),
+    "show": (show_history, EXAMPLES),
+    "compare": (compare_histories, EXAMPLES),
+}
 
 
 def _folder(log_dir: Path | None) -> HistoryFolder:

@@ -40,11 +40,16 @@ def reference_page() -> str:
     group: Any = get_command(app)  # the class belongs to typer, and moves between versions
     sections = [_INTRODUCTION, _section("axiomrl", group)]
     for name in COMMANDS:
-        command = group.commands[name]
-        sections.append(_section(f"axiomrl {name}", command))
-        for inner, each in getattr(command, "commands", {}).items():
-            sections.append(_section(f"axiomrl {name} {inner}", each))
+        sections += _sections(f"axiomrl {name}", group.commands[name])
     return "\n".join(sections)
+
+
+def _sections(title: str, command: Any) -> list[str]:
+    """The help of a command and of the commands below it."""
+    sections = [_section(title, command)]
+    for name, inner in getattr(command, "commands", {}).items():
+        sections += _sections(f"{title} {name}", inner)
+    return sections
 
 
 def _section(title: str, command: Any) -> str:

@@ -19,8 +19,10 @@ from axiomrl.artifacts import (
     LocalBackend,
     Retry,
     open_backend,
+    opening,
 )
 from axiomrl.artifacts.retry import RetryingBackend
+from axiomrl.cli.app import main
 from axiomrl.errors import ArtifactConflictError, ArtifactError, InputError
 
 
@@ -259,3 +261,54 @@ def test_an_upload_of_a_file_that_changes_meanwhile_is_taken_back(
     with pytest.raises(ArtifactError, match="has changed"):
         backend.put("a", source)
     assert backend._file_system.find(backend._root) == []
+
+
+@pytest.fixture
+def s3_settings(bucket: str, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A URL that the command line can use as it is: all else comes from the environment."""
+    import s3fs
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a-key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret")
+    s3fs.S3FileSystem.clear_instance_cache()
+    return f"s3://{bucket}/runs"
+
+
+def test_the_command_line_stores_on_s3_and_fetches_back(
+    run: Path, s3_settings: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["artifacts", "push", str(run), "--to", s3_settings, "--all"]) == 0
+    (run / "checkpoints" / "best.pt").unlink()
+    (run / "config.yaml").unlink()
+    assert main(["artifacts", "pull", str(run)]) == 0
+    told = capsys.readouterr()
+    assert f"stored     checkpoints/best.pt  14 B  {s3_settings}/ppo__CartPole-v1__" in told.out
+    assert "fetched    config.yaml" in told.out
+    assert told.err == ""
+    assert (run / "checkpoints" / "best.pt").read_text() == "checkpoint 200"
+
+
+def test_the_command_line_tells_a_server_that_is_away_in_two_lines_and_repeats_later(
+    run: Path,
+    s3_settings: str,
+    s3_endpoint: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import s3fs
+
+    monkeypatch.setattr(opening, "Retry", lambda: Retry(sleep=lambda delay: None))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        away = f"http://127.0.0.1:{free.getsockname()[1]}"
+        monkeypatch.setenv("AWS_ENDPOINT_URL", away)
+        assert main(["artifacts", "push", str(run), "--to", s3_settings]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert [line[:7] for line in told.err.splitlines()] == ["error: ", "       "]
+    assert "connect" in told.err
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_endpoint)
+    s3fs.S3FileSystem.clear_instance_cache()
+    assert main(["artifacts", "push", str(run)]) == 0
+    assert capsys.readouterr().out.startswith("stored     checkpoints/best.pt")
