@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from axiomrl.artifacts import ArtifactRecords
 from axiomrl.config import BenchmarkConfig
 from axiomrl.metrics import METRICS
 from axiomrl.runs.run import Run
@@ -48,7 +49,9 @@ def run(folder: Path, axiomrl: Command) -> Path:
     for words in (["init", "--quiet"], ["add", "quick.yaml"], ["commit", "--quiet", "-m", "First"]):
         subprocess.run(["git", *identity, *words], cwd=folder, check=True)
     changed.write_text(QUICK)
-    return folder / axiomrl("train", "--config", "quick.yaml", "--quiet").strip()
+    directory = folder / axiomrl("train", "--config", "quick.yaml", "--quiet").strip()
+    axiomrl("artifacts", "push", directory, "--to", "archive")
+    return directory
 
 
 def metadata(run: Path) -> dict[str, Any]:
@@ -122,6 +125,13 @@ def test_keys_said_to_be_absent_at_first_are_absent(run: Path) -> None:
     assert "absent before the first" in documented["resumes"]
     assert "resumes" not in metadata(run)
     assert "error" not in metadata(run)
+
+
+def test_every_key_of_artifacts_json_is_documented(run: Path) -> None:
+    (stored,) = ArtifactRecords(run).read()
+    ArtifactRecords(run).record_failure(stored.name, stored.url, TimeoutError("no answer"))
+    content = json.loads((run / "artifacts.json").read_text(encoding="utf-8"))
+    assert set(table_under(PAGE, "## `artifacts.json`")) == set(keys(content))
 
 
 def test_every_status_is_documented(run: Path) -> None:
