@@ -7,79 +7,18 @@ the wrong type is left out and listed under `problems`, what is unknown is kept.
 from __future__ import annotations
 
 import json
-import math
 import os
 import stat
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path, PureWindowsPath
-from types import NoneType
-from typing import Any, get_args, get_origin
-
-import msgspec
+from typing import Any
 
 from axiomrl.errors import CheckpointError, InputError
 from axiomrl.runs import layout
-from axiomrl.runs.creation import SCHEMA_VERSION, utc_now
+from axiomrl.runs.creation import utc_now
+from axiomrl.runs.metadata import decode
 from axiomrl.runs.ownership import looks_dead
-
-
-class BestCheckpoint(msgspec.Struct):
-    """Which checkpoint was best by which metric."""
-
-    path: str | None = None
-    step: int | None = None
-    metric_name: str | None = None
-    metric_value: float | None = None
-
-
-class Progress(msgspec.Struct):
-    """How far training is."""
-
-    env_steps: int | None = None
-    total_timesteps: int | None = None
-    gradient_steps: int | None = None
-    duration_s: float | None = None
-    env_steps_per_s: float | None = None
-
-
-class Process(msgspec.Struct):
-    """Which process wrote the run last."""
-
-    pid: int | None = None
-    start_time: float | None = None
-    boot_id: str | None = None
-
-
-class Metadata(msgspec.Struct):
-    """Types of the known keys of metadata.json; none of them has to be there."""
-
-    schema_version: int | None = None
-    run_id: str | None = None
-    algo: str | None = None
-    env_id: str | None = None
-    seed: int | None = None
-    status: str | None = None
-    output_dir: str | None = None
-    created_at_utc: str | None = None
-    ended_at_utc: str | None = None
-    heartbeat_utc: str | None = None
-    command: list[str] | None = None
-    config_hash: str | None = None
-    config_hash_scheme: int | None = None
-    tags: list[str] | None = None
-    parent: dict[str, Any] | None = None
-    benchmark: dict[str, Any] | None = None
-    system: dict[str, Any] | None = None
-    versions: dict[str, Any] | None = None
-    git: dict[str, Any] | None = None
-    process: Process | None = None
-    progress: Progress | None = None
-    latest_metrics: dict[str, float | None] | None = None
-    non_finite_metrics: dict[str, int] | None = None
-    latest_checkpoint_path: str | None = None
-    best_checkpoint: BestCheckpoint | None = None
-    error: dict[str, Any] | None = None
 
 
 class RunRecord:
@@ -100,7 +39,7 @@ class RunRecord:
     def read(cls, directory: Path, *, now: Callable[[], datetime] = utc_now) -> RunRecord:
         """Read a run; raises OSError without metadata.json, InputError if it is no JSON object."""
         path = os.path.join(directory, layout.METADATA)
-        metadata, problems = _decode(_read_regular_file(path), path)
+        metadata, problems = decode(_read_regular_file(path), path)
         record = cls(Path(directory), metadata, problems)
         record.status = metadata.get("status") or "unknown"
         if record.status == "running" and looks_dead(metadata, now=now()):
@@ -213,82 +152,6 @@ def _read_regular_file(path: str) -> bytes:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise InputError(f"{path}: is no regular file")
         return stream.readall()
-
-
-_decode_strictly = msgspec.json.Decoder(dict[str, Any]).decode
-
-
-def _decode(data: bytes, path: str) -> tuple[dict[str, Any], list[str]]:
-    """Metadata with valid known values, and what had to be left out."""
-    try:
-        metadata: dict[str, Any] = _decode_strictly(data)
-        msgspec.convert(metadata, Metadata)
-        problems: list[str] = []
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        metadata, problems = _decode_leniently(data, path)
-    version = metadata.get("schema_version")
-    if version is not None and version > SCHEMA_VERSION:
-        problems.append(
-            f"written by a newer axiomrl (schema_version {version}, known here: {SCHEMA_VERSION})"
-        )
-    return metadata, problems
-
-
-def _decode_leniently(data: bytes, path: str) -> tuple[dict[str, Any], list[str]]:
-    problems: list[str] = []
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("utf-8-sig", "replace")
-        problems.append("holds bytes that are not UTF-8")
-    try:
-        value = json.loads(text)
-        if not isinstance(value, dict):
-            raise InputError(f"{path}: holds no JSON object")
-        return _valid_part(value, Metadata, "", problems), problems
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: is not JSON: {error}") from error
-
-
-_LEFT_OUT: Any = object()
-
-
-def _valid_part(value: Any, kind: Any, key: str, problems: list[str]) -> Any:
-    """What of a value fits the type; `_LEFT_OUT` if nothing does. Keys name where it lies."""
-    if kind is not Any and value is None and NoneType in get_args(kind):
-        return None
-    kinds = [part for part in get_args(kind) if part is not NoneType]
-    kind = kinds[0] if NoneType in get_args(kind) else kind
-    if isinstance(value, dict) and (kind is Any or get_origin(kind) is dict):
-        item_kind = Any if kind is Any else get_args(kind)[1]
-        return _valid_items(value, lambda name: item_kind, key, problems)
-    if isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
-        return _valid_items(value, lambda name: fields.get(name, Any), key, problems)
-    if isinstance(value, list) and (kind is Any or get_origin(kind) is list):
-        item_kind = Any if kind is Any else get_args(kind)[0]
-        parts = [
-            _valid_part(item, item_kind, f"{key}[{i}]", problems) for i, item in enumerate(value)
-        ]
-        return [part for part in parts if part is not _LEFT_OUT]
-    try:
-        if isinstance(value, float) and not math.isfinite(value):
-            raise msgspec.ValidationError(f"{value} is not a finite number")
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        problems.append(f"{key}: {error}")
-        return _LEFT_OUT
-
-
-def _valid_items(
-    value: dict[str, Any], kind_of: Callable[[str], Any], key: str, problems: list[str]
-) -> dict[str, Any]:
-    prefix = f"{key}." if key else ""
-    parts = {
-        name: _valid_part(item, kind_of(name), prefix + name, problems)
-        for name, item in value.items()
-    }
-    return {name: part for name, part in parts.items() if part is not _LEFT_OUT}
 
 
 def _row(line: bytes) -> dict[str, Any] | None:
