@@ -16,14 +16,17 @@ import math
 import os
 import re
 import shutil
+import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from axiomrl.errors import AxiomRLError
+from axiomrl.errors import AxiomRLError, InputError
 
 _TEMPORARY_NAME = re.compile(r"\..+\.\d+-\d+\.tmp")
 _PENDING_LIMIT = 1 << 16  # bytes held back before an append file is flushed by itself
+_READ_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_READ_ATTEMPTS = 3  # of a file that changes its length while it is read
 
 _counter = itertools.count()
 _encode_row = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False).encode
@@ -132,6 +135,31 @@ def cannot_write(path: Path, error: OSError) -> AxiomRLError:
 def read_json(path: Path) -> Any:
     """The content of a JSON file; raises OSError or ValueError."""
     return json.loads(path.read_bytes())
+
+
+def read_regular_file(path: str, *, limit: int) -> tuple[bytes, os.stat_result]:
+    """The content of a file, and what the system said of that very file before it was read.
+
+    Raises OSError, or InputError (the reason alone, without the path) for what is no regular
+    file, such as a pipe that would be waited for, and for more than `limit` bytes.
+    """
+    handle = os.open(path, _READ_FLAGS)
+    try:
+        for _ in range(_READ_ATTEMPTS):
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
+                raise InputError("is no regular file")
+            if status.st_size > limit:
+                raise InputError(f"is too large: {status.st_size:,} bytes, at most {limit:,}")
+            data = os.read(handle, status.st_size + 1)
+            while len(data) < status.st_size and (more := os.read(handle, status.st_size)):
+                data += more
+            if len(data) == status.st_size:
+                break
+            os.lseek(handle, 0, os.SEEK_SET)
+        return data, status
+    finally:
+        os.close(handle)
 
 
 def plain_number(value: Any) -> Any:

@@ -17,6 +17,9 @@ import msgspec
 from axiomrl.errors import InputError
 from axiomrl.runs.creation import SCHEMA_VERSION
 
+LIMIT = 1 << 24
+"""Bytes of a metadata.json or config.yaml above which it is not read: real ones have thousands."""
+
 
 class BestCheckpoint(msgspec.Struct):
     """Which checkpoint was best by which metric."""
@@ -63,6 +66,7 @@ class Metadata(msgspec.Struct):
     config_hash_scheme: int | None = None
     tags: list[str] | None = None
     parent: dict[str, Any] | None = None
+    resumes: list[dict[str, Any]] | None = None
     benchmark: dict[str, Any] | None = None
     system: dict[str, Any] | None = None
     versions: dict[str, Any] | None = None
@@ -76,26 +80,66 @@ class Metadata(msgspec.Struct):
     error: dict[str, Any] | None = None
 
 
-_decode_strictly = msgspec.json.Decoder(dict[str, Any]).decode
+class _KnownBestCheckpoint(BestCheckpoint, forbid_unknown_fields=True):
+    """BestCheckpoint and nothing more."""
 
 
-def decode(data: bytes, path: str) -> tuple[dict[str, Any], list[str]]:
-    """Metadata with valid known values, and what had to be left out."""
+class _KnownProgress(Progress, forbid_unknown_fields=True):
+    """Progress and nothing more."""
+
+
+class _KnownProcess(Process, forbid_unknown_fields=True):
+    """Process and nothing more."""
+
+
+class _KnownMetadata(Metadata, forbid_unknown_fields=True):
+    """Metadata and nothing more, so that the decoder skips no value without checking it."""
+
+    process: _KnownProcess | None = None
+    progress: _KnownProgress | None = None
+    best_checkpoint: _KnownBestCheckpoint | None = None
+
+
+class Decoded(msgspec.Struct, array_like=True, gc=False):
+    """A metadata.json that was checked: what every reader asks for first, and the rest as JSON.
+
+    `content` holds the valid part for `mapping_of`: building mappings takes most of the time of
+    reading thousands of runs, and few readers need all of them.
+    """
+
+    content: bytes
+    status: str  # as it is stored; "unknown" where it is missing
+    created_at_utc: str  # "" where it is missing
+    problems: tuple[str, ...]  # what had to be left out
+
+
+_decode_known = msgspec.json.Decoder(_KnownMetadata).decode
+_decode_any = msgspec.json.Decoder(dict[str, Any]).decode
+_NOT_STRICT = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def decode(data: bytes) -> Decoded:
+    """The valid part of a metadata.json.
+
+    Raises InputError, with the reason alone, if it is no JSON object.
+    """
+    known: Metadata
     try:
-        metadata: dict[str, Any] = _decode_strictly(data)
-        msgspec.convert(metadata, Metadata)
-        problems: list[str] = []
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        metadata, problems = _decode_leniently(data, path)
-    version = metadata.get("schema_version")
-    if version is not None and version > SCHEMA_VERSION:
-        problems.append(
-            f"written by a newer axiomrl (schema_version {version}, known here: {SCHEMA_VERSION})"
-        )
-    return metadata, problems
+        known = _decode_known(data)
+    except _NOT_STRICT:
+        try:
+            known = msgspec.convert(_decode_any(data), Metadata)
+        except _NOT_STRICT:
+            return _decode_leniently(data)
+    return _decoded(data, known, [])
 
 
-def _decode_leniently(data: bytes, path: str) -> tuple[dict[str, Any], list[str]]:
+def mapping_of(content: bytes) -> dict[str, Any]:
+    """The mapping behind `Decoded.content`."""
+    return _decode_any(content)
+
+
+def _decode_leniently(data: bytes) -> Decoded:
     problems: list[str] = []
     try:
         text = data.decode("utf-8-sig")
@@ -103,12 +147,29 @@ def _decode_leniently(data: bytes, path: str) -> tuple[dict[str, Any], list[str]
         text = data.decode("utf-8-sig", "replace")
         problems.append("holds bytes that are not UTF-8")
     try:
-        value = json.loads(text)
+        value = json.loads(_as_utf8(json.dumps(json.loads(text), ensure_ascii=False)))
         if not isinstance(value, dict):
-            raise InputError(f"{path}: holds no JSON object")
-        return _valid_part(value, Metadata, "", problems), problems
+            raise InputError("holds no JSON object")
+        content = json.dumps(_valid_part(value, Metadata, "", problems)).encode()
+        known = msgspec.convert(_decode_any(content), Metadata)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: is not JSON: {error}") from error
+        raise InputError(f"is not JSON: {error}") from error
+    return _decoded(content, known, problems)
+
+
+def _decoded(content: bytes, known: Metadata, problems: list[str]) -> Decoded:
+    version = known.schema_version
+    if version is not None and version > SCHEMA_VERSION:
+        problems.append(
+            f"written by a newer axiomrl (schema_version {version}, known here: {SCHEMA_VERSION})"
+        )
+    status, created = known.status or "unknown", known.created_at_utc or ""
+    return Decoded(content, status, created, tuple(problems))
+
+
+def _as_utf8(text: str) -> bytes:
+    """Text in UTF-8, with `?` for halves of surrogate pairs, which no output could show."""
+    return text.encode("utf-8", "replace")
 
 
 _LEFT_OUT: Any = object()

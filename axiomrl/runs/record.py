@@ -7,44 +7,91 @@ the wrong type is left out and listed under `problems`, what is unknown is kept.
 from __future__ import annotations
 
 import json
+import math
 import os
-import stat
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
+import msgspec
+
 from axiomrl.errors import CheckpointError, InputError
 from axiomrl.runs import layout
 from axiomrl.runs.creation import utc_now
-from axiomrl.runs.metadata import decode
+from axiomrl.runs.files import read_regular_file
+from axiomrl.runs.metadata import LIMIT, Decoded, decode, mapping_of
 from axiomrl.runs.ownership import looks_dead
+
+_decode_row = msgspec.json.Decoder(dict[str, Any]).decode
+_METRICS_LIMIT = 1 << 30  # bytes; far above what any run writes, and what memory can take
 
 
 class RunRecord:
     """One run directory as it was when it was read.
 
     `metadata` is metadata.json as a mapping in which every known key that is there has the type
-    that `Metadata` declares. `problems` says what had to be left out, and grows when other files
-    of the directory turn out to be damaged.
+    that `Metadata` declares; it is built when it is first asked for. `problems` says what had to
+    be left out, and grows when other files of the directory turn out to be damaged.
     """
 
+    __slots__ = (
+        "_content",
+        "_directory",
+        "_metadata",
+        "created_at_utc",
+        "path",
+        "problems",
+        "status",
+    )
+
     def __init__(self, directory: Path, metadata: dict[str, Any], problems: list[str]) -> None:
-        self.directory = directory
-        self.metadata = metadata
+        self.path = os.fspath(directory)  # the directory as text
         self.problems = problems
         self.status = "unknown"  # running, completed, failed, interrupted, dead or unknown
+        self.created_at_utc: str = metadata.get("created_at_utc") or ""  # orders runs by age
+        self._directory: Path | None = directory
+        self._metadata: dict[str, Any] | None = metadata
+        self._content = b""  # the JSON that `metadata` is built from
 
     @classmethod
     def read(cls, directory: Path, *, now: Callable[[], datetime] = utc_now) -> RunRecord:
         """Read a run; raises OSError without metadata.json, InputError if it is no JSON object."""
         path = os.path.join(directory, layout.METADATA)
-        metadata, problems = decode(_read_regular_file(path), path)
-        record = cls(Path(directory), metadata, problems)
-        record.status = metadata.get("status") or "unknown"
-        if record.status == "running" and looks_dead(metadata, now=now()):
+        try:
+            data, _ = read_regular_file(path, limit=LIMIT)
+            return cls.from_decoded(os.fspath(directory), decode(data), now=now())
+        except InputError as error:
+            raise InputError(f"{path}: {error.message}") from error
+
+    @classmethod
+    def from_decoded(cls, path: str, decoded: Decoded, *, now: datetime) -> RunRecord:
+        """The record of a directory whose metadata.json has been decoded."""
+        record = cls.__new__(cls)
+        record.path = path
+        record.problems = [*decoded.problems]
+        record.status = decoded.status
+        record.created_at_utc = decoded.created_at_utc
+        record._directory = record._metadata = None
+        record._content = decoded.content
+        if record.status == "running" and looks_dead(record.metadata, now=now):
             record.status = "dead"
         return record
+
+    @property
+    def directory(self) -> Path:
+        """The run directory: what a run is known by, whatever `output_dir` says."""
+        if self._directory is None:
+            self._directory = Path(self.path)
+        return self._directory
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Everything valid in metadata.json, unknown keys included."""
+        if self._metadata is None:
+            self._metadata = mapping_of(self._content)
+            self._content = b""
+        return self._metadata
 
     @property
     def best_eval_return_mean(self) -> float | None:
@@ -94,16 +141,26 @@ class RunRecord:
         """The resolved configuration; raises InputError if config.yaml cannot be read."""
         path = self.directory / layout.CONFIG
         try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: cannot be read: {error}") from error
+            return _read_config(path)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+        except InputError as error:
+            raise InputError(f"{path}: {error.message}") from error
+
+    def config_if_readable(self) -> Mapping[str, Any] | None:
+        """The resolved configuration, for those who go on without it: None where there is none.
+
+        A damaged file becomes a problem; a run without one has nothing wrong with it.
+        """
         try:
-            values = json.loads(text)
-        except ValueError:
-            values = _from_yaml(text, path)
-        if not isinstance(values, dict):
-            raise InputError(f"{path}: holds no mapping")
-        return values
+            return _read_config(self.directory / layout.CONFIG)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self._add_problem(f"{layout.CONFIG}: cannot be read: {error.strerror or error}")
+        except InputError as error:
+            self._add_problem(f"{layout.CONFIG}: {error.message}")
+        return None
 
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of metrics.jsonl, flat: `{"eval": {"x": 1}}` becomes `eval_x`.
@@ -113,12 +170,16 @@ class RunRecord:
         """
         path = self.directory / layout.METRICS
         try:
-            lines = path.read_bytes().split(b"\n")
+            data, _ = read_regular_file(str(path), limit=_METRICS_LIMIT)
         except FileNotFoundError:
             return []
         except OSError as error:
-            self._add_problem(f"{layout.METRICS}: cannot be read: {error}")
+            self._add_problem(f"{layout.METRICS}: cannot be read: {error.strerror or error}")
             return []
+        except InputError as error:
+            self._add_problem(f"{layout.METRICS}: {error.message}")
+            return []
+        lines = data.split(b"\n")
         torn = lines.pop()
         rows = []
         for number, line in enumerate(lines, 1):
@@ -146,22 +207,51 @@ class RunRecord:
             self.problems.append(problem)
 
 
-def _read_regular_file(path: str) -> bytes:
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    with os.fdopen(handle, "rb", buffering=0) as stream:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise InputError(f"{path}: is no regular file")
-        return stream.readall()
+def _read_config(path: Path) -> Mapping[str, Any]:
+    data, _ = read_regular_file(str(path), limit=LIMIT)
+    try:
+        values = _from_json_or_yaml(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise InputError(f"cannot be read: {error}") from error
+    if not isinstance(values, dict):
+        raise InputError("holds no mapping")
+    return values
+
+
+def _from_json_or_yaml(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        import yaml
+
+        try:
+            return yaml.safe_load(text)
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            raise InputError(f"is neither JSON nor YAML: {error}") from error
 
 
 def _row(line: bytes) -> dict[str, Any] | None:
+    """The object on a line, with None for numbers that are not finite; None if it holds none."""
+    row: dict[str, Any] | None
     try:
-        row = json.loads(line, parse_constant=lambda name: None)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(row, dict):
-        return None
-    return _flat(row) if any(isinstance(value, dict) for value in row.values()) else row
+        row = _decode_row(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        try:
+            value = json.loads(line, parse_constant=lambda name: None)
+            row = _finite(value) if isinstance(value, dict) else None
+        except (ValueError, RecursionError):
+            return None
+    if row is not None and any(isinstance(value, dict) for value in row.values()):
+        return _flat(row)
+    return row
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -173,12 +263,3 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
         else:
             flat[name] = value
     return flat
-
-
-def _from_yaml(text: str, path: Path) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: is neither JSON nor YAML: {error}") from error

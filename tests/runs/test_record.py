@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -8,10 +9,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from axiomrl.config import config_to_mapping
 from axiomrl.errors import CheckpointError, InputError
+from axiomrl.runs.metadata import Metadata
 from axiomrl.runs.provenance import this_process
 from axiomrl.runs.record import RunRecord
 from axiomrl.runs.run import Run
@@ -175,6 +180,57 @@ def test_file_that_is_no_json_object_is_refused_by_name(
         record_of(tmp_path, content)
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One run directory for the many examples of a property."""
+    return tmp_path_factory.mktemp("run")
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+KNOWN_KEYS = [field.name for field in msgspec.structs.fields(Metadata)]
+SOME_METADATA = st.dictionaries(st.sampled_from(KNOWN_KEYS) | st.text(), JSON_VALUES, max_size=5)
+
+
+@given(metadata=SOME_METADATA)
+@settings(max_examples=100, deadline=None)
+def test_whatever_object_is_there_only_its_wrong_values_are_missing(
+    metadata: dict[str, Any], folder: Path
+) -> None:
+    record = record_of(folder, metadata)
+    text = json.dumps(record.metadata, allow_nan=False)
+    msgspec.json.decode(text, type=Metadata)  # what is left has the declared types
+    assert record.metadata == json.loads(text)
+    if not record.problems and record.metadata.get("latest_metrics") is None:
+        assert record.metadata == metadata
+    assert record_of(folder, record.metadata).problems == [
+        problem for problem in record.problems if problem.startswith("written by a newer")
+    ]
+
+
+@given(
+    place=st.integers(0, 10_000),
+    damage=st.binary(max_size=3) | st.sampled_from([b"NaN", b"1e999", b'"\\ud800"', b"[" * 2000]),
+    length=st.integers(0, 3),
+)
+@settings(max_examples=100, deadline=None)
+def test_damage_anywhere_leaves_a_record_or_one_error(
+    place: int, damage: bytes, length: int, folder: Path
+) -> None:
+    whole = json.dumps(
+        {"seed": 3, "status": "completed", "latest_metrics": {"a": 0.5}, "note": ["é", -1e-5]},
+        ensure_ascii=False,
+    ).encode()
+    place %= len(whole)
+    data = whole[:place] + damage + whole[place + length :]
+    with contextlib.suppress(InputError):  # any other error is a failure
+        record = record_of(folder, data)
+        json.dumps([record.metadata, record.problems], allow_nan=False)
+
+
 def test_metadata_that_is_no_regular_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "metadata.json")
     with pytest.raises(InputError, match="no regular file"):
@@ -240,6 +296,23 @@ def test_run_without_checkpoints_says_so(tmp_path: Path) -> None:
         record_of(tmp_path, {}).checkpoint("final")
 
 
+def test_numbers_that_are_not_finite_are_missing_from_metrics(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").write_text(
+        '{"step": 1, "a": 1e999, "eval": {"b": -Infinity}, "c": [1, NaN]}\n{"step": 2, "a": 1e9}\n'
+    )
+    assert record_of(tmp_path, {}).metrics() == [
+        {"step": 1, "a": None, "eval_b": None, "c": [1, None]},
+        {"step": 2, "a": 1e9},
+    ]
+
+
+def test_metrics_that_cannot_be_read_are_a_problem(tmp_path: Path) -> None:
+    record = record_of(tmp_path, {})
+    os.mkfifo(tmp_path / "metrics.jsonl")
+    assert record.metrics() == []
+    assert record.problems == ["metrics.jsonl: is no regular file"]
+
+
 def test_metrics_are_flat_and_damaged_lines_are_reported(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text(
         '{"step": 1, "train_loss": NaN}\n'
@@ -274,12 +347,59 @@ def test_configuration_may_be_yaml_beyond_json(tmp_path: Path, content: str) -> 
     assert record_of(tmp_path, {}).config() == {"a": 1e-5, "b": ["x"]}
 
 
-@pytest.mark.parametrize("content", [None, "", "a: [", "[1]", b"\xff"])
+DAMAGED = ["", "a: [", "[1]", b"\xff", "a: 2001-99-99", "[" * 1200, "x: !!python/name:os.system"]
+
+
+@pytest.mark.parametrize("content", [None, *DAMAGED])
 def test_configuration_that_cannot_be_read_is_refused_by_name(
     tmp_path: Path, content: str | bytes | None
 ) -> None:
     if content is not None:
         data = content.encode() if isinstance(content, str) else content
         (tmp_path / "config.yaml").write_bytes(data)
-    with pytest.raises(InputError, match=r"config\.yaml"):
+    with pytest.raises(InputError, match=r"config\.yaml: "):
         record_of(tmp_path, {}).config()
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_damaged_configuration_is_a_problem_for_those_who_go_on(
+    tmp_path: Path, content: str | bytes
+) -> None:
+    data = content.encode() if isinstance(content, str) else content
+    (tmp_path / "config.yaml").write_bytes(data)
+    record = record_of(tmp_path, {})
+    for _ in range(2):
+        assert record.config_if_readable() is None
+    (problem,) = record.problems
+    assert problem.startswith("config.yaml: ")
+
+
+def test_configuration_is_the_same_for_those_who_go_on_and_may_be_absent(tmp_path: Path) -> None:
+    record = record_of(tmp_path, {})
+    assert record.config_if_readable() is None
+    assert record.problems == []
+    (tmp_path / "config.yaml").write_text('{"gamma": 0.5}')
+    assert record.config_if_readable() == record.config() == {"gamma": 0.5}
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "metrics.jsonl"])
+def test_file_that_may_not_be_read_is_a_problem(tmp_path: Path, name: str) -> None:
+    record = record_of(tmp_path, {})
+    (tmp_path / name).mkdir()
+    assert not record.config_if_readable()
+    assert record.metrics() == []
+    assert record.problems == [f"{name}: is no regular file"]
+
+
+def test_huge_metadata_is_refused_unread(tmp_path: Path) -> None:
+    with (tmp_path / "metadata.json").open("wb") as stream:
+        stream.truncate(5 << 30)  # takes no room on the disk
+    with pytest.raises(InputError, match=r"metadata\.json: is too large: 5,368,709,120 bytes"):
+        RunRecord.read(tmp_path)
+
+
+def test_record_may_be_made_of_a_mapping(tmp_path: Path) -> None:
+    record = RunRecord(tmp_path, {"seed": 3, "created_at_utc": "2026-01-01"}, ["a problem"])
+    assert (record.directory, record.path) == (tmp_path, str(tmp_path))
+    assert (record.metadata["seed"], record.created_at_utc) == (3, "2026-01-01")
+    assert (record.status, record.problems) == ("unknown", ["a problem"])
