@@ -49,6 +49,16 @@ def write_text(path: Path, text: str, *, durable: bool = True) -> None:
     write_atomically(path, write, durable=durable)
 
 
+def write_binary(path: Path, *parts: bytes, durable: bool = True) -> None:
+    """Replace a file by bytes, given in any number of parts."""
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as stream:
+            stream.writelines(parts)
+
+    write_atomically(path, write, durable=durable)
+
+
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Replace a CSV file: a header and rows, lines ended by a newline alone."""
 
