@@ -100,7 +100,7 @@ def store(path: Path, value: Any) -> None:
         body = msgspec.msgpack.encode(value)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         files.write_binary(path, _seal(body), body, durable=False)
-    except (OSError, AxiomRLError, UnicodeEncodeError):
+    except (OSError, AxiomRLError, UnicodeEncodeError, OverflowError):
         return
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +14,10 @@ from axiomrl import fingerprint
 from axiomrl.config.schema import TrainConfig
 from axiomrl.errors import AxiomRLError, InputError
 from axiomrl.runs import layout, provenance
-
-SCHEMA_VERSION = 1
-"""Version of metadata.json; added keys do not change it."""
+from axiomrl.runs.clock import Clock, timestamp
+from axiomrl.runs.metadata import SCHEMA_VERSION
 
 _CREATE_ATTEMPTS = 1000
-
-Clock = Callable[[], datetime]
-
-
-def utc_now() -> datetime:
-    """The present, with its time zone."""
-    return datetime.now(UTC)
-
-
-def timestamp(instant: datetime) -> str:
-    """ISO 8601 in UTC, always with microseconds, so that order as text is order in time."""
-    return instant.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 @dataclass(frozen=True, kw_only=True)

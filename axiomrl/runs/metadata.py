@@ -15,7 +15,9 @@ from typing import Any, get_args, get_origin
 import msgspec
 
 from axiomrl.errors import InputError
-from axiomrl.runs.creation import SCHEMA_VERSION
+
+SCHEMA_VERSION = 1
+"""Version of metadata.json; added keys do not change it."""
 
 LIMIT = 1 << 24
 """Bytes of a metadata.json or config.yaml above which it is not read: real ones have thousands."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path, PureWindowsPath
 from typing import Any
@@ -18,10 +18,9 @@ import msgspec
 
 from axiomrl.errors import CheckpointError, InputError
 from axiomrl.runs import layout
-from axiomrl.runs.creation import utc_now
+from axiomrl.runs.clock import Clock, utc_now
 from axiomrl.runs.files import read_regular_file
 from axiomrl.runs.metadata import LIMIT, Decoded, decode, mapping_of
-from axiomrl.runs.ownership import looks_dead
 
 _decode_row = msgspec.json.Decoder(dict[str, Any]).decode
 _METRICS_LIMIT = 1 << 30  # bytes; far above what any run writes, and what memory can take
@@ -55,7 +54,7 @@ class RunRecord:
         self._content = b""  # the JSON that `metadata` is built from
 
     @classmethod
-    def read(cls, directory: Path, *, now: Callable[[], datetime] = utc_now) -> RunRecord:
+    def read(cls, directory: Path, *, now: Clock = utc_now) -> RunRecord:
         """Read a run; raises OSError without metadata.json, InputError if it is no JSON object."""
         path = os.path.join(directory, layout.METADATA)
         try:
@@ -74,7 +73,7 @@ class RunRecord:
         record.created_at_utc = decoded.created_at_utc
         record._directory = record._metadata = None
         record._content = decoded.content
-        if record.status == "running" and looks_dead(record.metadata, now=now):
+        if record.status == "running" and _looks_dead(record.metadata, now):
             record.status = "dead"
         return record
 
@@ -205,6 +204,13 @@ class RunRecord:
     def _add_problem(self, problem: str) -> None:
         if problem not in self.problems:
             self.problems.append(problem)
+
+
+def _looks_dead(metadata: dict[str, Any], now: datetime) -> bool:
+    # Most runs have ended; to ask about processes loads modules that reading does not need.
+    from axiomrl.runs.ownership import looks_dead
+
+    return looks_dead(metadata, now=now)
 
 
 def _read_config(path: Path) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from axiomrl.errors import RunNotFoundError
 from axiomrl.runs import files, layout
-from axiomrl.runs.creation import SCHEMA_VERSION
+from axiomrl.runs.metadata import SCHEMA_VERSION
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,16 +15,14 @@ from axiomrl.config import config_to_mapping, dump_config
 from axiomrl.config.schema import TrainConfig
 from axiomrl.errors import AxiomRLError, Interrupted, RunAliveError
 from axiomrl.runs import files, layout, provenance
+from axiomrl.runs.clock import Clock, timestamp, utc_now
 from axiomrl.runs.creation import (
-    Clock,
     Parent,
     benchmark_block,
     first_metadata,
     make_directory,
     remove_directory,
-    timestamp,
     unusable_output,
-    utc_now,
 )
 from axiomrl.runs.events import EventWriter, event_file_name
 from axiomrl.runs.ownership import DirectoryLock, alive_error, refuse_if_alive
