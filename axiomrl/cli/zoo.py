@@ -5,15 +5,12 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from axiomrl.cli import terminal
 from axiomrl.errors import InputError
-
-if TYPE_CHECKING:
-    from axiomrl.runs.record import RunRecord
 
 EXAMPLES = """\b
 Examples:
@@ -54,10 +51,12 @@ def run(
     """
     from axiomrl.reports.renderers import render
     from axiomrl.reports.report import report
+    from axiomrl.runs.store import scan_all
 
     if output_file is not None and output_file.exists() and not force:
         raise InputError(f"{output_file} exists already", hint="overwrite it with --force")
-    records, problems = _scan(runs_dirs)
+    scanned = scan_all(runs_dirs)
+    records, problems = scanned.records, [str(problem) for problem in scanned.problems]
     is_for_screen = output_format == "text" and output_file is None and sys.stdout.isatty()
     table = report(records, problems=problems, short_names=is_for_screen)
     width = shutil.get_terminal_size().columns
@@ -71,24 +70,6 @@ def run(
         terminal.warn(problem)
     if not records:
         terminal.note("no runs found; make one: axiomrl train --config configs/ppo/cartpole.yaml")
-
-
-def _scan(folders: list[Path] | None) -> tuple[list[RunRecord], list[str]]:
-    """The runs of all folders, each once, and what could not be read.
-
-    Raises InputError for a folder that was asked for and is not there.
-    """
-    from axiomrl.runs.store import RunStore
-
-    records: dict[Path, RunRecord] = {}
-    problems: list[str] = []
-    for folder in folders or [Path("runs")]:
-        if folders and not folder.is_dir():
-            raise InputError(f"--runs-dir {folder}: no such folder")
-        scanned = RunStore(folder).scan()
-        records.update((record.directory.resolve(), record) for record in scanned.records)
-        problems += [str(problem) for problem in scanned.problems]
-    return list(records.values()), problems
 
 
 def _write(path: Path, text: str) -> None:

@@ -3,39 +3,37 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from axiomrl.errors import InputError, RunNotFoundError, did_you_mean
 from axiomrl.runs import layout
 from axiomrl.runs.record import RunRecord
+from axiomrl.runs.scanning import ScanProblem, ScanResult, scan_folders
 
 if TYPE_CHECKING:
     from axiomrl.config.schema import TrainConfig
     from axiomrl.runs.run import Run
 
+__all__ = ["DEFAULT_ROOT", "RunStore", "ScanProblem", "ScanResult", "scan_all"]
+
+DEFAULT_ROOT = "runs"
 _LISTED = 10  # candidates that an error names
 
 
-@dataclass(frozen=True)
-class ScanProblem:
-    """A file or folder that could not be read, or could be only in part."""
+def scan_all(roots: Sequence[Path | str] | None = None, *, use_index: bool = True) -> ScanResult:
+    """Read every run below several folders, each once even where they overlap.
 
-    path: Path
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.message}"
-
-
-@dataclass(frozen=True)
-class ScanResult:
-    """The runs that were found, oldest first, and what could not be read."""
-
-    records: list[RunRecord]
-    problems: list[ScanProblem]
+    Without folders it is `runs`, which need not be there. Raises InputError for a named folder
+    that is missing.
+    """
+    for root in roots or ():
+        if not os.path.isdir(root):
+            state = "is no folder" if os.path.exists(root) else "no such folder"
+            raise InputError(f"--runs-dir {root}: {state}")
+    return scan_folders([str(Path(root)) for root in roots or (DEFAULT_ROOT,)], use_index=use_index)
 
 
 class RunStore:
@@ -67,22 +65,13 @@ class RunStore:
             raise RunNotFoundError(f"{path}: is not a run: it has no {layout.METADATA}")
         return self._find_by_name(str(name))
 
-    def scan(self) -> ScanResult:
+    def scan(self, *, use_index: bool = True) -> ScanResult:
         """Read every run below the folder; damaged ones become problems, never exceptions.
 
         Links to folders are followed once; a folder that has metadata.json is a run, and holds
-        no others.
+        no others. The index only makes it quicker.
         """
-        records: list[RunRecord] = []
-        problems: list[ScanProblem] = []
-        for found in _walk(str(self.root)):
-            if isinstance(found, RunRecord):
-                records.append(found)
-                problems += [ScanProblem(found.directory, text) for text in found.problems]
-            else:
-                problems.append(found)
-        records.sort(key=lambda record: (_created(record), str(record.directory)))
-        return ScanResult(records, problems)
+        return scan_folders([str(self.root)], use_index=use_index)
 
     def _find_by_name(self, name: str) -> RunRecord:
         scanned = self.scan()
@@ -111,71 +100,8 @@ class RunStore:
         )
 
 
-def _walk(root: str) -> Iterator[RunRecord | ScanProblem]:
-    """Runs and problems below a folder. Links are visited last, where they lead elsewhere."""
-    seen: set[str] = set()
-    links = [root]
-    while links:
-        link = links.pop()
-        folders = [(link, os.path.realpath(link))]
-        while folders:
-            folder, real = folders.pop()
-            if real in seen:
-                continue
-            seen.add(real)
-            found = _read(folder)
-            if found is not None:
-                yield found
-                continue
-            try:
-                inner, inner_links = _folders_in(folder)
-            except OSError as error:
-                if not isinstance(error, FileNotFoundError):  # not there, or removed meanwhile
-                    yield ScanProblem(Path(folder), error.strerror or str(error))
-                continue
-            folders += [(path, os.path.join(real, os.path.basename(path))) for path in inner]
-            links += [path for path in inner_links if not _leads_up(path, real)]
-
-
-def _folders_in(folder: str) -> tuple[list[str], list[str]]:
-    """Folders and links to folders; hidden ones are left out."""
-    folders, links = [], []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if not entry.is_symlink():
-                folders += [entry.path] if entry.is_dir() else []
-            elif os.path.isdir(entry.path):
-                links.append(entry.path)
-    return folders, links
-
-
-def _leads_up(link: str, folder: str) -> bool:
-    """Whether a link leads to the folder that holds it or to one above: a loop."""
-    target = os.path.realpath(link)
-    return os.path.commonpath([target, folder]) == target
-
-
-def _read(folder: str) -> RunRecord | ScanProblem | None:
-    """The run in a folder, why it cannot be read, or None if the folder is no run."""
-    path = Path(folder, layout.METADATA)
-    try:
-        return RunRecord.read(Path(folder))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        return ScanProblem(path, error.strerror or str(error))
-    except InputError as error:
-        return ScanProblem(path, error.message.removeprefix(f"{path}: "))
-
-
-def _created(record: RunRecord) -> str:
-    return record.metadata.get("created_at_utc") or ""
-
-
 def _listing(records: Sequence[RunRecord]) -> str:
-    newest_first = sorted(records, key=_created, reverse=True)
+    newest_first = sorted(records, key=lambda record: record.created_at_utc, reverse=True)
     lines = [f"         {record.directory} ({record.status})" for record in newest_first[:_LISTED]]
     more = len(records) - _LISTED
     return "\n".join(lines + ([f"         and {more} more"] if more > 0 else []))
