@@ -31,6 +31,7 @@ LOADED_ON_USE = {
 LAYERS = (
     {"errors", "metrics"},
     {"algorithms"},  # the registry: names of classes, imported on demand
+    {"statistics"},  # arrays in, estimates out
     {"config"},
     {"fingerprint"},
     {"suites"},
@@ -200,6 +201,18 @@ def test_only_the_loop_trains_and_only_the_evaluation_scores() -> None:
 )
 def test_an_algorithm_that_steps_an_environment_would_be_noticed(source: str) -> None:
     assert len(misplaced_verbs("axiomrl.algorithms.dqn", source)) == 1
+
+
+# Rule 4: statistics see arrays only
+
+
+def test_statistics_import_no_files_and_nothing_else_of_axiomrl() -> None:
+    modules = [name for name in MODULES if name.startswith("axiomrl.statistics")]
+    imports = {each.module for name in modules for each in imports_of_module(name)}
+    others = {each for each in imports if not each.startswith("axiomrl.statistics")}
+    assert "numpy" in others
+    assert not {each for each in others if each.startswith("axiomrl")} - {"axiomrl.errors"}
+    assert not others & {"os", "io", "pathlib", "shutil", "json", "csv", "sqlite3"}
 
 
 # Rule 5: one module writes JSON, JSON lines and CSV

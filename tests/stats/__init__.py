@@ -1,0 +1,1 @@
+"""Not named statistics: that would hide the module of the standard library."""
