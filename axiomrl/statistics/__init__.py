@@ -5,6 +5,7 @@ score per run.
 
     group = ResampledGroup.of(tasks, mean, name="ppo", seed=0, resamples=resamples_for(12))
     group.estimate                                  the value, with its interval
+    rank_groups(groups, direction="max")            ranks as intervals
 """
 
 from axiomrl.statistics.bootstrap import interval, resample, resamples_for
@@ -19,12 +20,14 @@ from axiomrl.statistics.points import (
     optimality_gap_below,
     std,
 )
+from axiomrl.statistics.ranking import Rank, rank_groups
 from axiomrl.statistics.scores import Direction, Tasks
 
 __all__ = [
     "STATISTICS",
     "Direction",
     "Estimate",
+    "Rank",
     "ResampledGroup",
     "Statistic",
     "Tasks",
@@ -34,6 +37,7 @@ __all__ = [
     "median",
     "optimality_gap",
     "optimality_gap_below",
+    "rank_groups",
     "resample",
     "resamples_for",
     "std",
