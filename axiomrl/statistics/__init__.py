@@ -6,9 +6,16 @@ score per run.
     group = ResampledGroup.of(tasks, mean, name="ppo", seed=0, resamples=resamples_for(12))
     group.estimate                                  the value, with its interval
     rank_groups(groups, direction="max")            ranks as intervals
+    difference(group, baseline)                     and other comparisons of two groups
 """
 
 from axiomrl.statistics.bootstrap import interval, resample, resamples_for
+from axiomrl.statistics.comparison import (
+    difference,
+    probability_of_improvement,
+    ratio,
+    seeds_to_separate,
+)
 from axiomrl.statistics.groups import Estimate, ResampledGroup
 from axiomrl.statistics.points import (
     STATISTICS,
@@ -20,6 +27,7 @@ from axiomrl.statistics.points import (
     optimality_gap_below,
     std,
 )
+from axiomrl.statistics.profiles import Profile, performance_profile
 from axiomrl.statistics.ranking import Rank, rank_groups
 from axiomrl.statistics.scores import Direction, Tasks
 
@@ -27,18 +35,24 @@ __all__ = [
     "STATISTICS",
     "Direction",
     "Estimate",
+    "Profile",
     "Rank",
     "ResampledGroup",
     "Statistic",
     "Tasks",
+    "difference",
     "interval",
     "iqm",
     "mean",
     "median",
     "optimality_gap",
     "optimality_gap_below",
+    "performance_profile",
+    "probability_of_improvement",
     "rank_groups",
+    "ratio",
     "resample",
     "resamples_for",
+    "seeds_to_separate",
     "std",
 ]
