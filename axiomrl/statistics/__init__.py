@@ -16,6 +16,17 @@ from axiomrl.statistics.comparison import (
     ratio,
     seeds_to_separate,
 )
+from axiomrl.statistics.curves import (
+    Band,
+    Grid,
+    TimesToThreshold,
+    area_under_curve,
+    band,
+    last_window,
+    on_common_grid,
+    summary_of_times,
+    time_to_threshold,
+)
 from axiomrl.statistics.groups import Estimate, ResampledGroup
 from axiomrl.statistics.points import (
     STATISTICS,
@@ -33,18 +44,25 @@ from axiomrl.statistics.scores import Direction, Tasks
 
 __all__ = [
     "STATISTICS",
+    "Band",
     "Direction",
     "Estimate",
+    "Grid",
     "Profile",
     "Rank",
     "ResampledGroup",
     "Statistic",
     "Tasks",
+    "TimesToThreshold",
+    "area_under_curve",
+    "band",
     "difference",
     "interval",
     "iqm",
+    "last_window",
     "mean",
     "median",
+    "on_common_grid",
     "optimality_gap",
     "optimality_gap_below",
     "performance_profile",
@@ -55,4 +73,6 @@ __all__ = [
     "resamples_for",
     "seeds_to_separate",
     "std",
+    "summary_of_times",
+    "time_to_threshold",
 ]
