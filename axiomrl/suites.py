@@ -101,6 +101,11 @@ class Manifest:
     missing: Literal["exclude", "zero"]
 
     @cached_property
+    def env_ids(self) -> tuple[str, ...]:
+        """The environments of the presets, sorted; raises ConfigError for a broken preset."""
+        return tuple(sorted({preset.resolved.env_id for preset in self.presets.values()}))
+
+    @cached_property
     def fingerprint(self) -> str:
         """16 hex digits that stand for suite, protocol, all presets and normalisation.
 

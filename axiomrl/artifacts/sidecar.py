@@ -19,7 +19,7 @@ from axiomrl.artifacts.reference import ArtifactRef
 from axiomrl.config.secrets import mask_text
 from axiomrl.errors import AxiomRLError, InputError
 from axiomrl.runs import files, layout
-from axiomrl.runs.creation import timestamp, utc_now
+from axiomrl.runs.clock import timestamp, utc_now
 
 ARTIFACTS = "artifacts.json"
 SCHEMA_VERSION = 1

@@ -19,7 +19,7 @@ from axiomrl.artifacts.reference import ArtifactBackend, ArtifactRef
 from axiomrl.artifacts.sidecar import ArtifactRecord, ArtifactRecords
 from axiomrl.errors import ArtifactConflictError, ArtifactError, AxiomRLError, InputError
 from axiomrl.runs import layout
-from axiomrl.runs.creation import utc_now
+from axiomrl.runs.clock import utc_now
 from axiomrl.runs.record import RunRecord
 
 _BEST = f"{layout.CHECKPOINTS}/{layout.BEST}"

@@ -15,7 +15,19 @@ import typer
 from typer.core import TyperCommand
 
 import axiomrl
-from axiomrl.cli import artifacts, config, doctor, eval, history, resume, terminal, train, zoo
+from axiomrl.cli import (
+    artifacts,
+    config,
+    doctor,
+    eval,
+    history,
+    leaderboard,
+    report,
+    resume,
+    terminal,
+    train,
+    zoo,
+)
 from axiomrl.cli.terminal import Invocation
 
 # The base of typer's usage errors. Its module moved between versions (click, typer._click),
@@ -57,6 +69,8 @@ COMMANDS = {
     "resume": resume,
     "config": config,
     "zoo": zoo,
+    "report": report,
+    "leaderboard": leaderboard,
     "artifacts": artifacts,
     "history": history,
     "doctor": doctor,

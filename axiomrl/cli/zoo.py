@@ -1,29 +1,43 @@
-"""`axiomrl zoo`: compare runs."""
+"""`axiomrl zoo`: compare runs, and see which presets there are."""
 
 from __future__ import annotations
 
+import inspect
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from axiomrl.cli import terminal
 from axiomrl.errors import InputError
 
+if TYPE_CHECKING:
+    from axiomrl.reports.document import Document
+    from axiomrl.reports.filters import Filters
+    from axiomrl.reports.standings import Question
+    from axiomrl.suites import Manifest
+
 EXAMPLES = """\b
 Examples:
-  axiomrl zoo --format report
-  axiomrl zoo --runs-dir runs --runs-dir /data/runs --output-format csv \\
-    --output-file report.csv
+  axiomrl zoo --format leaderboard
+  axiomrl zoo --format report --where 'hyperparameters.gamma >= 0.99'
+  axiomrl zoo --format leaderboard --baseline ppo --statistic iqm
+  axiomrl zoo --format commands --seeds 0,1,2
 """
+FILE_FORMATS = {".txt": "text", ".json": "json", ".csv": "csv", ".md": "markdown"}
 
 
 def run(
     view: Annotated[
-        Literal["report"],
-        typer.Option("--format", metavar="report", help="What is shown: one row per run."),
+        Literal["report", "leaderboard", "table", "commands"],
+        typer.Option(
+            "--format",
+            metavar="report|leaderboard|table|commands",
+            help="One row per run; ranked groups; the presets of suites; commands to train them.",
+        ),
     ] = "report",
     runs_dirs: Annotated[
         list[Path] | None,
@@ -31,12 +45,126 @@ def run(
             "--runs-dir", metavar="DIR", help="Folder of runs. Repeatable.  [default: runs]"
         ),
     ] = None,
-    output_format: Annotated[
-        Literal["text", "json", "csv", "markdown"],
+    algo: Annotated[
+        list[str] | None,
+        typer.Option("--algo", metavar="GLOB", help="Only these algorithms. Repeatable."),
+    ] = None,
+    env_id: Annotated[
+        list[str] | None,
+        typer.Option("--env-id", metavar="GLOB", help="Only these environments. Repeatable."),
+    ] = None,
+    status: Annotated[
+        str | None,
         typer.Option(
-            "--output-format", metavar="text|json|csv|markdown", help="How it is printed."
+            "--status",
+            metavar="NAMES",
+            help="Only runs of these states, e.g. completed,running; all for every one."
+            "  [default: completed,unknown; in reports all]",
         ),
-    ] = "text",
+    ] = None,
+    tags: Annotated[
+        list[str] | None,
+        typer.Option("--tag", metavar="TAG", help="Only runs with this tag. Repeatable: all."),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="WHEN", help="Only runs made since then: 2026-01-31, 7d."),
+    ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option("--where", metavar="EXPRESSION", help="Only runs for which this holds."),
+    ] = None,
+    group_by: Annotated[
+        str,
+        typer.Option(
+            "--group-by",
+            metavar="config|algo-env|preset|NAMES",
+            help="What runs are counted together by, in every environment by itself.",
+        ),
+    ] = "config",
+    metric: Annotated[
+        str, typer.Option("--metric", metavar="NAME", help="What is compared.")
+    ] = "eval_return_mean",
+    direction: Annotated[
+        str,
+        typer.Option(
+            "--direction",
+            metavar="max|min|auto",
+            help="Which way the metric is better; auto: what is known of it.",
+        ),
+    ] = "auto",
+    reduce: Annotated[
+        str,
+        typer.Option(
+            "--reduce",
+            metavar="final|best|last-window|auc",
+            help="What of a run is its score.",
+        ),
+    ] = "final",
+    statistic: Annotated[
+        str,
+        typer.Option(
+            "--statistic", metavar="mean|median|iqm", help="What of its runs is a group's score."
+        ),
+    ] = "mean",
+    baseline: Annotated[
+        str | None,
+        typer.Option("--baseline", metavar="GROUP", help="Compare the other groups with this one."),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option("--threshold", metavar="X", help="Show how many steps it takes to get there."),
+    ] = None,
+    min_seeds: Annotated[
+        int, typer.Option("--min-seeds", metavar="N", help="Rank no group with fewer seeds.")
+    ] = 1,
+    top_k: Annotated[
+        int | None,
+        typer.Option("--top-k", metavar="K", help="Show the first K of every environment."),
+    ] = None,
+    sort_by: Annotated[
+        str,
+        typer.Option(
+            "--sort-by",
+            metavar="rank|group|estimate|n_seeds|n_runs|std|min|max",
+            help="What groups are sorted by.",
+        ),
+    ] = "rank",
+    descending: Annotated[
+        bool, typer.Option("--descending", help="Sort the other way round.")
+    ] = False,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            "--manifest", metavar="FILE", help="A suite of your own.  [default: the shipped ones]"
+        ),
+    ] = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(
+            "--seeds",
+            metavar="LIST",
+            help="Seeds of the commands, e.g. 0,1,2.  [default: what the suite recommends]",
+        ),
+    ] = None,
+    fail_on_drift: Annotated[
+        bool,
+        typer.Option("--fail-on-drift", help="Exit with 1 if a run is not as its suite says."),
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 if something could not be read.")
+    ] = False,
+    no_index: Annotated[
+        bool, typer.Option("--no-index", help="Read every file anew, and keep no index.")
+    ] = False,
+    output_format: Annotated[
+        Literal["text", "json", "csv", "markdown"] | None,
+        typer.Option(
+            "--output-format",
+            metavar="text|json|csv|markdown",
+            help="How it is printed.  [default: what the file's suffix says, else text]",
+        ),
+    ] = None,
     output_file: Annotated[
         Path | None,
         typer.Option("--output-file", metavar="PATH", help="Write to a file instead of stdout."),
@@ -44,36 +172,175 @@ def run(
     force: Annotated[
         bool, typer.Option("--force", help="Overwrite the output file if it exists.")
     ] = False,
-) -> None:
-    """Show the runs below one or more folders.
+) -> int:
+    """Show the runs below one or more folders, or the presets of suites.
 
-    What cannot be read is named on stderr (in JSON under "problems") and left out.
+    Every environment is ranked by itself, each rank with the places that it may be. What cannot
+    be read is named on stderr (in JSON under "problems") and left out.
     """
-    from axiomrl.reports.renderers import render
-    from axiomrl.reports.report import report
-    from axiomrl.runs.store import scan_all
+    from axiomrl.reports.filters import Filters
+    from axiomrl.reports.standings import Question
 
-    if output_file is not None and output_file.exists() and not force:
+    chosen = _output_format(output_format, output_file, force)
+    if view == "commands":
+        return _commands(_manifests(manifest), seeds, output_file)
+    if view == "table":
+        return _table(_manifests(manifest), chosen, output_file)
+    question = Question(
+        metric=metric,
+        direction=None if direction == "auto" else direction,
+        reduce=reduce,
+        statistic=statistic,
+        group_by=group_by,
+        baseline=baseline,
+        threshold=threshold,
+        min_seeds=min_seeds,
+        top_k=top_k,
+        sort_by=sort_by,
+        descending=descending,
+    )
+    default = None if view == "report" else "completed,unknown"
+    filters = Filters.parsed(
+        algo=algo or (),
+        env_id=env_id or (),
+        status=None if status == "all" else status or default,
+        tags=tags or (),
+        since=since,
+        where=where,
+    )
+    return _compared(
+        view,
+        runs_dirs,
+        filters,
+        question,
+        manifest,
+        use_index=not no_index,
+        output=(chosen, output_file),
+        fails=(strict, fail_on_drift),
+    )
+
+
+def _compared(
+    view: str,
+    roots: list[Path] | None,
+    filters: Filters,
+    question: Question,
+    manifest: Path | None,
+    *,
+    use_index: bool,
+    output: tuple[str, Path | None],
+    fails: tuple[bool, bool],
+) -> int:
+    from axiomrl.reports import zoo
+
+    given = _manifests(manifest) if manifest is not None else []  # fails before any work
+    shown = zoo.compare(
+        view,
+        roots,
+        filters,
+        question,
+        manifests=(lambda: given) if manifest is not None else lambda: _manifests(None),
+        use_index=use_index,
+        finds_drifts=fails[1],
+        for_people=output[0] in ("text", "markdown"),
+        short_names=_is_for_screen(*output),
+    )
+    _show(shown.document, *output)
+    for problem in shown.problems:
+        terminal.warn(str(problem))
+    if shown.advice:
+        terminal.note(shown.advice)
+    strict, fail_on_drift = fails
+    if fail_on_drift:
+        for drift in shown.drifts:
+            terminal.warn(drift)
+    return int((strict and bool(shown.problems)) or (fail_on_drift and bool(shown.drifts)))
+
+
+def _manifests(path: Path | None) -> list[Manifest]:
+    """The suites meant: the one in a file, else those that come with axiomrl."""
+    from axiomrl.suites import load_manifest, shipped_manifests
+
+    return [load_manifest(path)] if path is not None else shipped_manifests()
+
+
+def _commands(manifests: list[Manifest], seeds: str | None, output_file: Path | None) -> int:
+    from axiomrl.reports.manifest import train_commands
+
+    chosen = None
+    if seeds is not None:
+        try:
+            chosen = [int(seed) for seed in seeds.split(",")]
+        except ValueError:
+            raise InputError(
+                f"--seeds {seeds!r}: must be whole numbers separated by commas, such as 0,1,2"
+            ) from None
+    _deliver("\n".join(train_commands(manifests, chosen)) + "\n", output_file)
+    return 0
+
+
+def _table(manifests: list[Manifest], output_format: str, output_file: Path | None) -> int:
+    from axiomrl.reports.manifest import preset_table
+    from axiomrl.reports.renderers import render
+
+    options = _screen_options() if _is_for_screen(output_format, output_file) else {}
+    _deliver(render(preset_table(manifests), output_format, **options), output_file)
+    return 0
+
+
+def _output_format(asked: str | None, output_file: Path | None, force: bool) -> str:
+    """The format asked for, else that of the file's suffix; refuses to overwrite."""
+    if output_file is None:
+        return asked or "text"
+    if output_file.exists() and not force:
         raise InputError(f"{output_file} exists already", hint="overwrite it with --force")
-    scanned = scan_all(runs_dirs)
-    records, problems = scanned.records, [str(problem) for problem in scanned.problems]
-    is_for_screen = output_format == "text" and output_file is None and sys.stdout.isatty()
-    table = report(records, problems=problems, short_names=is_for_screen)
+    if asked is not None:
+        return asked
+    suffix = output_file.suffix.lower()
+    if suffix not in FILE_FORMATS:
+        raise InputError(
+            f"--output-file {output_file}: the suffix {suffix!r} is no format",
+            hint=f"use one of {', '.join(FILE_FORMATS)}, or say --output-format",
+        )
+    return FILE_FORMATS[suffix]
+
+
+def _is_for_screen(output_format: str, output_file: Path | None) -> bool:
+    return output_format == "text" and output_file is None and sys.stdout.isatty()
+
+
+def _screen_options() -> dict[str, Any]:
     width = shutil.get_terminal_size().columns
-    options: dict[str, Any] = {"width": width} if is_for_screen else {}
-    text = render(table, output_format, **options)
+    return {"width": width, "colour": terminal.uses_colour(sys.stdout)}
+
+
+def _show(document: Document, output_format: str, output_file: Path | None) -> None:
+    from axiomrl.reports.renderers import render_document
+
+    options = _screen_options() if _is_for_screen(output_format, output_file) else {}
+    _deliver(render_document(document, output_format, **options), output_file)
+
+
+def _deliver(text: str, output_file: Path | None) -> None:
+    from axiomrl.runs.files import write_text
+
     if output_file is None:
         terminal.data(text)
     else:
-        _write(output_file, text)
-    for problem in problems:
-        terminal.warn(problem)
-    if not records:
-        terminal.note("no runs found; make one: axiomrl train --config configs/ppo/cartpole.yaml")
+        write_text(output_file, text)
+        terminal.note(f"written: {terminal.short_path(output_file)}")
 
 
-def _write(path: Path, text: str) -> None:
-    from axiomrl.runs.files import write_text
+def short_form(view: str, help_text: str) -> Callable[..., int]:
+    """`axiomrl zoo --format VIEW` as a command of its own, with the options that concern it."""
+    left_out = {"view", "seeds"}
 
-    write_text(path, text)
-    terminal.note(f"written: {terminal.short_path(path)}")
+    def short(**options: Any) -> int:
+        return run(view=view, seeds=None, **options)  # type: ignore[arg-type]
+
+    signature = inspect.signature(run, eval_str=True)
+    kept = [each for name, each in signature.parameters.items() if name not in left_out]
+    short.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
+    short.__annotations__ = {each.name: each.annotation for each in kept}
+    short.__doc__ = help_text
+    return short

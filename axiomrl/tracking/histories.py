@@ -18,7 +18,7 @@ import msgspec
 
 from axiomrl.errors import HistoryError, InputError, did_you_mean
 from axiomrl.runs import files, provenance
-from axiomrl.runs.creation import timestamp, utc_now
+from axiomrl.runs.clock import timestamp, utc_now
 from axiomrl.runs.locks import locked
 from axiomrl.runs.ownership import looks_dead
 from axiomrl.tracking.names import id_for, is_valid_id

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from axiomrl.errors import AxiomRLError, InputError, Interrupted, did_you_mean
 from axiomrl.runs import provenance
-from axiomrl.runs.creation import timestamp, utc_now
+from axiomrl.runs.clock import timestamp, utc_now
 from axiomrl.tracking.histories import DEFAULT_FOLDER, Entry, HistoryFolder
 from axiomrl.tracking.names import checked_id, id_for
 from axiomrl.tracking.record import END_STATES, EndState, ExperimentRecord

@@ -44,7 +44,7 @@ def test_help_of_every_command_fits_80_columns_and_holds_an_example(
         (("train",), "--config"),
         (("train", "--config", "x.yaml", "--sed", "1"), "--sed"),
         (("eval",), "RUN_OR_CHECKPOINT"),
-        (("zoo", "--format", "table"), "'report'"),
+        (("zoo", "--format", "tabel"), "'report'"),
         (("doctor", "--output-format", "xml"), "'json'"),
         (("config", "surplus"), "surplus"),
     ],

@@ -15,7 +15,9 @@ from .conftest import Command
 def test_each_run_is_one_row(axiomrl: Command, run_directory: Path) -> None:
     outcome = axiomrl("zoo", "--format", "report", "--output-format", "json")
     assert (outcome.code, outcome.stderr) == (0, "")
-    (row,) = json.loads(outcome.stdout)["rows"]
+    content = json.loads(outcome.stdout)
+    assert (content["schema_version"], content["kind"]) == (1, "report")
+    (row,) = content["runs"]
     stored = json.loads((run_directory / "metadata.json").read_text())
     assert row["run"] == run_directory.name
     assert row["directory"] == str(run_directory)
@@ -52,8 +54,8 @@ def test_unreadable_run_is_a_problem_and_not_a_failure(
     outcome = axiomrl("zoo", "--output-format", "json")
     content = json.loads(outcome.stdout)
     assert outcome.code == 0
-    assert len(content["rows"]) == 1
-    assert any("broken" in problem for problem in content["problems"])
+    assert len(content["runs"]) == 1
+    assert [Path(each["path"]).parent.name for each in content["problems"]] == ["broken"]
     assert outcome.stderr.startswith("warning: ")
 
 
