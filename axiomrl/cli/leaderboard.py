@@ -7,7 +7,8 @@ from axiomrl.cli.zoo import short_form
 EXAMPLES = """\b
 Examples:
   axiomrl leaderboard
-  axiomrl leaderboard --env-id 'CartPole*' --group-by algo,hyperparameters.gamma
+  axiomrl leaderboard --env-id 'CartPole*' \\
+    --group-by algo,hyperparameters.gamma
   axiomrl leaderboard --baseline ppo --min-seeds 3 --output-file board.json
 """
 run = short_form(

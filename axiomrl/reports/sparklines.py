@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from axiomrl.reports.scores import curve_of
+from axiomrl.reports.curves import curves_of
 from axiomrl.statistics import on_common_grid
 
 if TYPE_CHECKING:
@@ -18,8 +18,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 def sparkline_of(each: ScoredGroup, metric: str) -> str:
     """The mean curve of a group's runs, from its lowest to its highest point; empty without one."""
-    curves = [curve_of(record, metric) for record, _ in each.scores]
-    curves = [curve for curve in curves if curve[0]]
+    curves = curves_of(each, metric)
     if not curves or max(steps[-1] for steps, _ in curves) == min(s[0] for s, _ in curves):
         return ""
     grid = on_common_grid(curves, points=WIDTH)

@@ -1,0 +1,59 @@
+"""Learning curves of groups, as pictures and reports show them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from axiomrl.reports.scores import Curve, curve_of, finite
+from axiomrl.statistics import STATISTICS, Band, band, on_common_grid
+
+if TYPE_CHECKING:
+    from axiomrl.reports.standings import ScoredGroup
+    from axiomrl.runs.record import RunRecord
+
+Axis = Literal["env_steps", "wall_time"]
+
+
+def curves_of(each: ScoredGroup, metric: str, *, x: Axis = "env_steps") -> list[Curve]:
+    """The curves of the runs that count, those without one left out.
+
+    `x` is env steps, or the seconds that training had taken (`time_s`).
+    """
+    made = [
+        curve_of(run, metric) if x == "env_steps" else _over_time(run, metric)
+        for run in each.group.runs
+    ]
+    return [curve for curve in made if curve[0]]
+
+
+def group_band(
+    each: ScoredGroup,
+    metric: str,
+    *,
+    statistic: str = "mean",
+    seed: int = 0,
+    x: Axis = "env_steps",
+    points: int | None = None,
+) -> Band | None:
+    """A group's curve with a pointwise 95 % bootstrap band and n per step; None without curves.
+
+    Curves of different steps and lengths are put on common steps: all that occur, or `points`
+    evenly spaced ones.
+    """
+    curves: Sequence[Curve] = curves_of(each, metric, x=x)
+    if not curves:
+        return None
+    grid = on_common_grid(curves, points=points)
+    return band(grid, STATISTICS[statistic], name=each.group.key, seed=seed)
+
+
+def _over_time(record: RunRecord, metric: str) -> Curve:
+    """A metric over training seconds, which only increase; of equal ones the last counts."""
+    points: dict[float, float] = {}
+    for row in record.metrics():
+        seconds, value = finite(row.get("time_s")), finite(row.get(metric))
+        if seconds is not None and value is not None:
+            points[seconds] = value
+    times = sorted(points)
+    return times, [points[time] for time in times]
