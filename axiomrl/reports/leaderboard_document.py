@@ -323,7 +323,7 @@ def _remarks(board: Leaderboard) -> list[str]:
             f"(seed {question.seed})"
         )
     if any(each.is_undercovered for each in estimates):
-        remarks.append("* 3 or 4 seeds: the interval is too short, it covers about 76 %, not 95 %")
+        remarks.append("* 3 or 4 seeds: the interval is too short, it covers 75 to 80 %, not 95 %")
     superseded = sum(len(each.group.superseded) for each in board.groups)
     if superseded:
         remarks.append(f"{superseded} superseded runs are left out (repeats of a seed)")
