@@ -1,7 +1,7 @@
 """Statistics of scores: arrays in, estimates out. No files, nothing but NumPy.
 
 The scores of one group of runs are *tasks*: one array per task (environment), holding one finite
-score per run.
+score per run. `docs/explanation/statistics.md` says why these statistics, and what they mean.
 
     group = ResampledGroup.of(tasks, mean, name="ppo", seed=0, resamples=resamples_for(12))
     group.estimate                                  the value, with its interval

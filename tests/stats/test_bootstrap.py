@@ -70,9 +70,10 @@ def test_more_resamples_begin_with_the_same_ones(statistic: Statistic) -> None:
     assert np.array_equal(drawn(UNEQUAL, statistic, resamples=333), many[:333])
 
 
-def test_cutting_into_blocks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("block", [1, 30, 100])
+def test_cutting_into_blocks_changes_nothing(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     at_once = drawn(UNEQUAL, iqm, resamples=501)
-    monkeypatch.setattr(bootstrap, "BLOCK", 20)
+    monkeypatch.setattr(bootstrap, "BLOCK", block)
     assert np.array_equal(drawn(UNEQUAL, iqm, resamples=501), at_once)
 
 

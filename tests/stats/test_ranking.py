@@ -86,6 +86,26 @@ def test_sorting_in_blocks_changes_no_rank(monkeypatch: pytest.MonkeyPatch) -> N
     assert rank_groups(groups_of(rows), direction="max") == plain_ranks(rows)
 
 
+def test_a_rival_that_is_better_just_often_enough_counts() -> None:
+    # Always one place apart, but for one resample in 40: the places of both are spread alike.
+    steps = np.arange(40.0)
+    rival, mine = -steps, -steps - 0.2
+    rival[-1], mine[-1] = -100.0, 100.0
+    others = np.repeat(-np.arange(42.0)[:, np.newaxis] - 0.5, 40, axis=1)
+    rows = np.concatenate([[rival, mine], others])
+    assert (rival > mine).sum() == ranking.sure_count(40)
+    assert rank_groups(groups_of(rows), direction="max") == plain_ranks(rows)
+
+
+def test_a_rival_that_is_better_just_too_seldom_does_not_count() -> None:
+    # Three exceptions where two are allowed: twice the rival is poor, once the group is good.
+    rival, mine = np.ones(80), np.zeros(80)
+    rival[:2], mine[2] = -5.0, 5.0
+    rows = np.stack([rival, mine, np.full(80, 0.5), np.full(80, 0.6)])
+    assert (rival > mine).sum() == ranking.sure_count(80) - 1
+    assert rank_groups(groups_of(rows), direction="max") == plain_ranks(rows)
+
+
 def test_a_rank_may_lie_below_its_range() -> None:
     rivals = np.random.default_rng(0).normal(size=(40, 2_000))
     groups = [group("last", np.full(2_000, -1.5)), *groups_of(rivals)]
@@ -139,6 +159,11 @@ def test_a_value_is_surely_exceeded_in_39_of_40_resamples(share: float, rank: in
     known = np.where(np.arange(400) < 400 * share, 2.0, 0.0)
     groups = [group("known", known), group("?", None, 1.0)]
     assert rank_groups(groups, direction="max")[1].rank == rank
+
+
+def test_a_value_that_is_only_equalled_is_not_exceeded() -> None:
+    groups = [group("known", np.ones(40)), group("?", None, 1.0)]
+    assert rank_groups(groups, direction="max")[1].rank == 1
 
 
 def test_two_groups_of_one_name_are_refused() -> None:
