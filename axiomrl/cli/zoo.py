@@ -178,8 +178,9 @@ def run(
     Every environment is ranked by itself, each rank with the places that it may be. What cannot
     be read is named on stderr (in JSON under "problems") and left out.
     """
-    from axiomrl.reports.filters import Filters
+    from axiomrl.reports.filters import parse_filters
     from axiomrl.reports.standings import Question
+    from axiomrl.runs.clock import utc_now
 
     chosen = _output_format(output_format, output_file, force)
     if view == "commands":
@@ -199,14 +200,15 @@ def run(
         sort_by=sort_by,
         descending=descending,
     )
-    default = None if view == "report" else "completed,unknown"
-    filters = Filters.parsed(
-        algo=algo or (),
-        env_id=env_id or (),
-        status=None if status == "all" else status or default,
+    default = [] if view == "report" else ["completed,unknown"]
+    filters = parse_filters(
+        algos=algo or (),
+        env_ids=env_id or (),
+        statuses=[] if status == "all" else [status] if status is not None else default,
         tags=tags or (),
         since=since,
         where=where,
+        now=utc_now,
     )
     return _compared(
         view,

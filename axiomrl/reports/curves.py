@@ -45,7 +45,7 @@ def group_band(
     if not curves:
         return None
     grid = on_common_grid(curves, points=points)
-    return band(grid, STATISTICS[statistic], name=each.group.key, seed=seed)
+    return band(grid, STATISTICS[statistic], name=each.group.identity, seed=seed)
 
 
 def _over_time(record: RunRecord, metric: str) -> Curve:

@@ -1,42 +1,64 @@
-"""Runs that belong together: the runs of one configuration, or whatever else is asked for."""
+"""Runs become groups: what is repeated with several seeds, and compared as one.
+
+Scores are compared within one environment only, so runs of different environments are never in
+one group, whatever groups are formed by.
+
+Within a group one run of each configuration and seed counts: the one with most env steps, of
+those the newest, of those the one whose directory comes last in the alphabet. The others are
+superseded. Runs that do not state their seed cannot be told to repeat each other: all of them
+count, but all of them together add no seed to those that are known, and make one where none is.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from axiomrl.errors import InputError
+from axiomrl.errors import InputError, did_you_mean
+from axiomrl.reports.configurations import Configuration, canonical, configuration_of
+from axiomrl.reports.labels import short_labels
+from axiomrl.reports.lookup import Lookup, created_at
+from axiomrl.reports.where import is_name
 
 if TYPE_CHECKING:
     from axiomrl.runs.record import RunRecord
 
-Lookup = Callable[["RunRecord", str], Any]
-Identity = tuple[Any, ...]
+GROUPINGS: dict[str, tuple[str, ...]] = {
+    "config": ("algo",),  # and the configuration
+    "algo-env": ("algo",),
+    "preset": ("algo", "preset"),
+}
+"""The names whose values make a group, besides env_id, for each grouping that has a word."""
 
-# Of config.yaml, what does not make two runs without config_hash different.
-_LOCAL = ("seed", "output_dir", "device", "tags", "engine", "threads", "benchmark")
-_LOCAL_BLOCKS = ("checkpoint", "logging", "mode", "experiments_runner", "test")
-_NAMED = 200  # groups up to which differing settings are looked up for labels
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+_Member: TypeAlias = tuple["RunRecord", Configuration]
+
+
+@dataclass(frozen=True)
+class Superseded:
+    """A run that does not count, because another of its configuration and seed does."""
+
+    run: RunRecord
+    reason: str  # in words, naming the run that counts
 
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that are counted together, all of one environment."""
+    """Runs that are compared as one."""
 
-    key: str  # unique, and the same whatever other groups there are
-    values: Mapping[str, Any]  # what the group was formed by
-    algo: str | None
+    by: str  # what the groups were formed by
+    key: tuple[tuple[str, Any], ...]  # the names and values that its runs share
+    identity: str  # the key in words: no other group's, and the same whatever groups there are
+    label: str  # short, and no other group's among those it was made with
+    algo: str | None  # None if its runs differ in it, or do not say
     env_id: str | None
-    config_hash: str | None  # None if the runs have several, or none
-    preset: str | None
-    suite: str | None
-    runs: tuple[RunRecord, ...]  # that count
-    seeds: tuple[int, ...]  # the distinct ones of the runs that count, sorted
-    superseded: tuple[tuple[RunRecord, str], ...]  # that do not, and the directory that does
+    config_hash: str | None  # likewise
+    runs: tuple[RunRecord, ...]  # those that count, by seed
+    superseded: tuple[Superseded, ...]
+    seeds: tuple[int, ...]  # the distinct ones that are known, ascending
 
     @property
     def n_runs(self) -> int:
@@ -45,215 +67,158 @@ class Group:
 
     @property
     def n_seeds(self) -> int:
-        """How many distinct seeds; runs that do not tell theirs add none beyond a first."""
-        return max(len(self.seeds), 1)
+        """How many distinct seeds there are for certain."""
+        return max(1, len(self.seeds))
 
 
-def group_runs(records: Iterable[RunRecord], by: str, value_of: Lookup) -> list[Group]:
-    """The groups, in an order that does not depend on that of the records.
+def grouping_names(by: str) -> tuple[str, ...]:
+    """The names whose values form the groups; raises InputError if there cannot be such groups.
 
-    `by` is `config`, `algo-env`, `preset`, or names separated by commas, each looked up by
-    `value_of`. Every group is of one environment, whatever it is formed by. Of several runs of
-    one configuration and seed the one with most env steps counts, then the newest.
+    `by` is a word of GROUPINGS or a list, with commas, of names that `--where` knows.
     """
-    names = _names(by)
-    found: dict[Identity, tuple[dict[str, Any], list[_Member]]] = {}
-    for record in records:
-        member = _Member(record, *_identity(record))
-        key: Identity = member.identity
-        if by != "config":
-            values = {name: value_of(record, name) for name in names}
-            values.setdefault("env_id", member.identity[1])
-            key = tuple(map(_text, values.values()))
-        elif key not in found:
-            values = dict(zip(("algo", "env_id", "config"), key, strict=True))
-        group = found.get(key)
-        if group is None:
-            group = found[key] = (values, [])
-        group[1].append(member)
-    groups = [_group(key, values, members) for key, (values, members) in found.items()]
-    return sorted(groups, key=lambda group: group.key)
-
-
-def _names(by: str) -> list[str]:
-    if by == "config":
-        return []
-    if by == "algo-env":
-        return ["algo", "env_id"]
-    if by == "preset":
-        return ["preset", "algo", "env_id"]
-    names = [name.strip() for name in by.split(",")]
-    if not all(names):
-        raise InputError(
-            f"--group-by {by!r}: holds an empty name",
-            hint="config, algo-env, preset, or names such as algo,hyperparameters.gamma",
-        )
+    if by in GROUPINGS:
+        return GROUPINGS[by]
+    names = tuple(name.strip() for name in by.split(","))
+    for name in names:
+        if not is_name(name):
+            words = ", ".join(GROUPINGS)
+            near = did_you_mean(name, GROUPINGS)
+            choices = f"choose from {words}, or list names such as algo,hyperparameters.gamma"
+            raise InputError(
+                f"--group-by: {name!r} is nothing to group by",
+                hint=f"{near}; {choices}" if near else choices,
+            )
     return names
 
 
-class _Member(NamedTuple):
-    """A run on its way into a group."""
-
-    record: RunRecord
-    identity: Identity  # what it has in common with its repetitions, but for the seed
-    seed: int | None
-    config_hash: str | None
-    benchmark: Mapping[str, Any]
+def check_grouping(by: str, records: Sequence[RunRecord], lookup: Lookup) -> None:
+    """Raise InputError if no run at all has one of the values that groups are formed by."""
+    lookup.check_names(grouping_names(by), records, option="--group-by")
 
 
-def _identity(record: RunRecord) -> tuple[Identity, int | None, str | None, Mapping[str, Any]]:
-    """The other fields of a _Member."""
-    metadata = record.metadata
-    config_hash = metadata.get("config_hash")
-    configuration = config_hash if config_hash is not None else _digest_of_config(record)
-    identity = (metadata.get("algo"), metadata.get("env_id"), configuration)
-    return identity, metadata.get("seed"), config_hash, metadata.get("benchmark") or {}
+def group_runs(
+    records: Iterable[RunRecord], *, by: str = "config", lookup: Lookup | None = None
+) -> list[Group]:
+    """The groups of these runs, ordered by environment, then by what they are formed by.
+
+    The order of the runs makes no difference. Raises InputError for a `by` that means nothing.
+    """
+    names = grouping_names(by)
+    lookup = lookup or Lookup()
+    members: dict[Any, list[_Member]] = {}
+    for record in records:
+        configuration = configuration_of(record, lookup)
+        key: Any = configuration
+        if by != "config":
+            values = (_comparable(lookup.value_of(record, name)) for name in names)
+            key = (configuration.env_id, *values)
+        members.setdefault(key, []).append((record, configuration))
+    groups = sorted((_group(each, by, names, lookup) for each in members.values()), key=_order)
+    labels = short_labels(groups)
+    return [replace(group, label=label) for group, label in zip(groups, labels, strict=True)]
 
 
-def _digest_of_config(record: RunRecord) -> str | None:
-    """A digest of config.yaml without what is local to a run; None if it cannot be read."""
-    try:
-        config = dict(record.config())
-    except InputError:
-        return None
-    for name in (*_LOCAL, *_LOCAL_BLOCKS):
-        config.pop(name, None)
-    text = json.dumps(config, sort_keys=True, default=str)
-    return "config-" + hashlib.sha256(text.encode()).hexdigest()[:16]
+def _comparable(value: Any) -> Any:
+    """Equal for equal values only, of which True and 1 are none."""
+    if value is None or isinstance(value, str):
+        return value
+    text = canonical(value)
+    return None if text == "null" else (text,)
 
 
-def _group(key: Identity, values: Mapping[str, Any], members: Sequence[_Member]) -> Group:
-    counted, superseded = _without_repeats(members)
+def _group(members: list[_Member], by: str, names: Sequence[str], lookup: Lookup) -> Group:
+    runs, superseded = _counting(members)
+    algos = {configuration.algo for _, configuration in members}
+    hashes = {configuration.config_hash for _, configuration in members}
+    seeds = {seed for record in runs if (seed := record.metadata.get("seed")) is not None}
+    configuration = members[0][1]
+    key: tuple[tuple[str, Any], ...] = (("env_id", configuration.env_id),)
+    key += tuple((name, lookup.value_of(runs[0], name)) for name in names if name != "env_id")
+    if by == "config":
+        key += (("config_hash", configuration.digits or None),)
     return Group(
-        key="|".join(map(_text, key)),
-        values=values,
-        algo=_common(member.identity[0] for member in counted),
-        env_id=counted[0].identity[1],
-        config_hash=_common(member.config_hash for member in counted),
-        preset=_common(member.benchmark.get("preset_name") for member in counted),
-        suite=_common(member.benchmark.get("suite") for member in counted),
-        runs=tuple(member.record for member in counted),
-        seeds=tuple(sorted({member.seed for member in counted if member.seed is not None})),
+        by=by,
+        key=key,
+        identity=" ".join(f"{name}={canonical(value)}" for name, value in key),
+        label="",
+        algo=algos.pop() if len(algos) == 1 else None,
+        env_id=configuration.env_id,
+        config_hash=hashes.pop() if len(hashes) == 1 else None,
+        runs=tuple(runs),
         superseded=tuple(superseded),
+        seeds=tuple(sorted(seeds)),
     )
 
 
-def _without_repeats(
-    members: Sequence[_Member],
-) -> tuple[list[_Member], list[tuple[RunRecord, str]]]:
-    """Runs that count, by seed and directory, and those that another one supersedes."""
-    places: dict[Any, list[_Member]] = {}
-    for number, member in enumerate(members):
-        # a run that does not tell its seed repeats no other
-        place = (member.identity, member.seed) if member.seed is not None else number
-        places.setdefault(place, []).append(member)
-    counted, superseded = [], []
-    for rivals in places.values():
-        first = rivals[0] if len(rivals) == 1 else max(rivals, key=_precedence)
-        counted.append(first)
-        kept = os.path.abspath(first.record.path)
-        superseded += [(each.record, kept) for each in rivals if each is not first]
-    return sorted(counted, key=_order), sorted(superseded, key=lambda pair: pair[0].path)
-
-
-def _order(member: _Member) -> tuple[int, str]:
-    return (-1 if member.seed is None else member.seed), member.record.path
-
-
-def _precedence(member: _Member) -> tuple[int, str, str]:
-    """Which of two runs of one configuration and seed counts: the greater."""
-    record = member.record
-    progress = record.metadata.get("progress") or {}
-    return progress.get("env_steps") or 0, record.created_at_utc, record.path
-
-
-def _common(values: Iterable[Any]) -> Any:
-    """The one value that all are, else None; values that cannot be hashed count as different."""
-    try:
-        found = set(values)
-    except TypeError:
-        return None
-    return found.pop() if len(found) == 1 else None
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
-
-
-# Labels
-
-
-def labels(groups: Sequence[Group]) -> dict[str, str]:
-    """A name for people for each group, by its key: short, and unique within its environment.
-
-    The algorithm; where several groups of an environment share that, their preset if it tells
-    them apart, else the settings in which they differ, else the beginning of the hash.
-    """
-    named: dict[str, str] = {}
-    rivals: dict[tuple[Any, Any], list[Group]] = {}
-    for group in groups:
-        rivals.setdefault((group.env_id, _stem(group)), []).append(group)
-    for (_, stem), members in rivals.items():
-        if len(members) == 1:
-            named[members[0].key] = stem
-            continue
-        details = _details(members)
-        for member, detail in zip(members, details, strict=True):
-            named[member.key] = f"{stem} {detail}"
-    return named
-
-
-def _stem(group: Group) -> str:
-    """What a group is called where it has no rival."""
-    own = [
-        f"{name.rpartition('.')[2]}={_text(value)}"
-        for name, value in group.values.items()
-        if name not in ("algo", "env_id", "config", "preset")
-    ]
-    first = group.values.get("preset") or group.algo
-    return " ".join(
-        [_text(first or "?") if "algo" in group.values or not own else "", *own]
-    ).strip()
-
-
-def _details(members: Sequence[Group]) -> list[str]:
-    """What tells groups of one name apart."""
-    presets = [member.preset for member in members]
-    if None not in presets and len(set(presets)) == len(presets):
-        return [str(preset) for preset in presets]
-    if len(members) <= _NAMED:
-        settings = [_flat_config(member.runs[0]) for member in members]
-        names = sorted({name for each in settings for name in each})
-        differing = [name for name in names if len({each.get(name) for each in settings}) > 1]
-        texts = [
-            " ".join(f"{name.rpartition('.')[2]}={each.get(name, '-')}" for name in differing[:3])
-            for each in settings
-        ]
-        if differing and len(set(texts)) == len(texts):
-            return texts
-    hashes = [str(member.config_hash or member.key.rpartition("|")[2]) for member in members]
-    for length in (8, 16):
-        if len({each[:length] for each in hashes}) == len(hashes):
-            return [each[:length] for each in hashes]
-    return [member.key for member in members]
-
-
-def _flat_config(record: RunRecord) -> dict[str, str]:
-    """The settings of config.yaml by dotted name, those local to a run left out."""
-    try:
-        config = dict(record.config())
-    except InputError:
-        return {}
-    flat: dict[str, str] = {}
-
-    def add(prefix: str, value: Any) -> None:
-        if isinstance(value, Mapping):
-            for name, inner in value.items():
-                add(f"{prefix}{name}.", inner)
+def _counting(members: Iterable[_Member]) -> tuple[list[RunRecord], list[Superseded]]:
+    """The runs that count, by seed, and the others."""
+    runs: list[RunRecord] = []
+    rivals: dict[tuple[Configuration, int], list[RunRecord]] = {}
+    for record, configuration in members:
+        seed = record.metadata.get("seed")
+        if seed is None:
+            runs.append(record)
         else:
-            flat[prefix.rstrip(".")] = _text(value)
+            rivals.setdefault((configuration, seed), []).append(record)
+    superseded: list[Superseded] = []
+    for contenders in rivals.values():
+        if len(contenders) > 1:
+            contenders.sort(key=_precedence, reverse=True)
+            superseded += [
+                Superseded(each, _reason(each, contenders[0])) for each in contenders[1:]
+            ]
+        runs.append(contenders[0])
+    _sort_by_seed(runs)
+    superseded.sort(key=lambda each: _seed_and_age(each.run))
+    return runs, superseded
 
-    for name, value in config.items():
-        if name not in _LOCAL and name not in _LOCAL_BLOCKS:
-            add(f"{name}.", value)
-    return flat
+
+def _sort_by_seed(runs: list[RunRecord]) -> None:
+    seeds = [record.metadata.get("seed") for record in runs]
+    if None in seeds or len(set(seeds)) < len(seeds):
+        runs.sort(key=_seed_and_age)
+    else:  # as nearly always; seeds alone are quicker to compare
+        runs.sort(key=lambda record: record.metadata["seed"])
+
+
+def _env_steps(record: RunRecord) -> int:
+    steps = (record.metadata.get("progress") or {}).get("env_steps")
+    return -1 if steps is None else steps
+
+
+def _precedence(record: RunRecord) -> tuple[int, datetime, str]:
+    return _env_steps(record), created_at(record) or _NEVER, record.path
+
+
+def _reason(record: RunRecord, counting: RunRecord) -> str:
+    steps, created, _ = _precedence(record)
+    more_steps, newer, _ = _precedence(counting)
+    if steps < 0 <= more_steps:
+        why = "says how many env steps it has"
+    elif steps != more_steps:
+        why = f"has more env steps ({more_steps:,} against {steps:,})"
+    else:
+        why = "is newer" if created != newer else "is as long and as new"
+    return f"same configuration and seed as {counting.directory.name}, which {why}"
+
+
+def _seed_and_age(record: RunRecord) -> tuple[bool, int, str, str]:
+    metadata = record.metadata
+    seed = metadata.get("seed")
+    return seed is None, seed or 0, metadata.get("created_at_utc") or "", record.path
+
+
+def _order(group: Group) -> tuple[Any, ...]:
+    return tuple(_rank(value) for _, value in group.key)
+
+
+def _rank(value: Any) -> tuple[int, Any]:
+    """Orders values of any kind: nothing, false, true, numbers, texts, and the rest as text."""
+    comparable = _comparable(value)
+    if comparable is None:
+        return 0, 0
+    if isinstance(value, bool):
+        return 1, value
+    if isinstance(value, int | float):
+        return 2, value
+    return (3, value) if isinstance(value, str) else (4, comparable)

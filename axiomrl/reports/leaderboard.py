@@ -157,7 +157,7 @@ class _Resampling:
             made = self._made[place] = ResampledGroup.of(
                 [each.usable],
                 STATISTICS[self._question.statistic],
-                name=each.group.key,
+                name=each.group.identity,
                 seed=self._question.seed,
                 resamples=self._resamples,
                 n_seeds=len(usable_seeds(each)),
@@ -196,7 +196,7 @@ class _Resampling:
             question.seed,
             self._resamples,
             [
-                [each.group.key, len(usable_seeds(each)), sorted(each.usable)]
+                [each.group.identity, len(usable_seeds(each)), sorted(each.usable)]
                 for each in self._groups
             ],
         ]
@@ -280,7 +280,7 @@ def answers_to(each: ScoredGroup, name: str) -> bool:
     """Whether a group is meant by a name: its label, algorithm, preset or the hash's beginning."""
     group = each.group
     config_hash = group.config_hash or ""
-    return name in (each.label, group.key, group.algo, group.preset) or (
+    return name in (each.label, group.identity, group.algo, each.preset) or (
         len(name) >= 4 and config_hash.startswith(name)
     )
 

@@ -123,9 +123,9 @@ def _data(board: Leaderboard, objects: Sequence[Mapping[str, Any]]) -> dict[str,
             for record, score in each.scores
         ]
         + [
-            run_row(record, group=each.label, superseded_by=kept)
+            run_row(superseded.run, group=each.label, superseded=superseded.reason)
             for each in board.groups
-            for record, kept in each.group.superseded
+            for superseded in each.group.superseded
         ],
         "problems": problem_objects(board.problems),
     }

@@ -86,7 +86,7 @@ def _data(
     problems: Sequence[ScanProblem],
 ) -> dict[str, Any]:
     group_of = {id(run): each.label for each in groups for run in each.group.runs}
-    kept_instead = {id(run): kept for each in groups for run, kept in each.group.superseded}
+    superseded = {id(other.run): other.reason for each in groups for other in each.group.superseded}
     return {
         "metric": question.metric,
         "direction": question.direction,
@@ -103,7 +103,7 @@ def _data(
             run_row(
                 record,
                 group=group_of.get(id(record)),
-                superseded_by=kept_instead.get(id(record)),
+                superseded=superseded.get(id(record)),
                 suite=alignments[id(record)].suite,
                 suite_state=alignments[id(record)].state,
                 suite_reasons=list(alignments[id(record)].reasons),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from axiomrl.errors import InputError, did_you_mean
+from axiomrl.reports.scores import REDUCTIONS
 
 if TYPE_CHECKING:
     from axiomrl.reports.grouping import Group
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from axiomrl.runs.record import RunRecord
     from axiomrl.statistics import Estimate, Rank, TimesToThreshold
 
-REDUCTIONS = ("final", "best", "last-window", "auc")
 STATISTIC_NAMES = ("mean", "median", "iqm")
 SORT_KEYS = ("rank", "group", "estimate", "n_seeds", "n_runs", "std", "min", "max")
 
@@ -59,7 +59,9 @@ class ScoredGroup:
     """A group with the scores of the runs that count."""
 
     group: Group
-    label: str  # unique among the groups shown
+    label: str  # unique within the environment
+    suite: str | None  # that its runs name
+    preset: str | None  # likewise
     scores: tuple[tuple[RunRecord, Score], ...]
     anchors: Anchors | None
 

@@ -37,7 +37,7 @@ def suite_boards(
     """
     suites: dict[str, dict[str, dict[str, list[ScoredGroup]]]] = {}
     for each in scored:
-        suite, env_id = each.group.suite, each.group.env_id
+        suite, env_id = each.suite, each.group.env_id
         if suite is not None and env_id is not None:
             entrant = suites.setdefault(suite, {}).setdefault(_entrant(each), {})
             entrant.setdefault(env_id, []).append(each)
@@ -57,12 +57,12 @@ def suite_boards(
 
 def _entrant(each: ScoredGroup) -> str:
     """What stays the same over the environments of a suite."""
-    values = {
-        name: value
-        for name, value in each.group.values.items()
-        if name not in ("env_id", "config", "preset")
-    }
-    return " ".join(str(value) for value in values.values()) or str(each.group.algo)
+    shared = [
+        str(value)
+        for name, value in each.group.key
+        if name not in ("env_id", "config_hash", "preset") and value is not None
+    ]
+    return " ".join(shared) or str(each.group.algo)
 
 
 def _board(

@@ -7,13 +7,16 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from axiomrl.errors import InputError
+from axiomrl.metrics import direction_of
 from axiomrl.reports.filters import Filters
-from axiomrl.reports.grouping import group_runs, labels
-from axiomrl.reports.lookup import value_of
+from axiomrl.reports.grouping import Group, check_grouping, group_runs
+from axiomrl.reports.labels import labels
+from axiomrl.reports.lookup import Lookup
 from axiomrl.reports.normalization import Anchors, anchors_for
-from axiomrl.reports.scores import Score, curve_of, require_metric, score_of
+from axiomrl.reports.scores import Score, check_metric, curve_of, score_of
 from axiomrl.reports.standings import Leaderboard, Question, ScoredGroup
 from axiomrl.runs.store import ScanProblem, scan_all
 
@@ -34,7 +37,8 @@ class Selection:
 
     records: list[RunRecord]
     problems: list[ScanProblem]
-    n_scanned: int
+    scanned: list[RunRecord]  # all of them
+    filters: Filters
     manifests: tuple[Manifest, ...] = ()
 
 
@@ -53,11 +57,11 @@ def select(
     run knows.
     """
     scanned = scan_all(roots, use_index=use_index)
-    filters.require_known_names(scanned.records)
+    filters.check(scanned.records)
     kept = [record for record in scanned.records if filters.keep(record)]
     names_suite = any((run.metadata.get("benchmark") or {}).get("suite") for run in kept)
     known = tuple(manifests()) if names_suite else ()
-    return Selection(kept, list(scanned.problems), len(scanned.records), known)
+    return Selection(kept, list(scanned.problems), scanned.records, filters, known)
 
 
 def score_groups(
@@ -65,16 +69,19 @@ def score_groups(
 ) -> tuple[list[ScoredGroup], Question, list[ScanProblem]]:
     """The groups with their scores, the question with its direction, and problems met.
 
-    Raises InputError for a metric that no run has or that has no known direction.
+    Raises InputError for a metric that no run has or that has no known direction, and for
+    groups by a name that no run has.
     """
-    direction = require_metric(question.metric, question.direction, selection.records)
-    groups = group_runs(selection.records, question.group_by, value_of)
-    named = labels(groups)
+    lookup = selection.filters.lookup
+    question = with_direction(question, selection.scanned)
+    check_grouping(question.group_by, selection.scanned, lookup)
+    groups = group_runs(selection.records, by=question.group_by, lookup=lookup)
     scored = []
-    for group in groups:
-        runs = tuple((run, _score(run, question, direction)) for run in group.runs)
+    for group, label in zip(groups, labels(groups, lookup), strict=True):
+        runs = tuple((run, _score(run, question)) for run in group.runs)
         anchors = _anchors(group.runs, selection) if question.metric == ANCHORED else None
-        scored.append(ScoredGroup(group, named[group.key], runs, anchors))
+        suite, preset = (_common(group.runs, name, lookup) for name in ("suite", "preset"))
+        scored.append(ScoredGroup(group, _short(label, group), suite, preset, runs, anchors))
     known = {(os.fspath(each.path), each.message) for each in selection.problems}
     met = [
         ScanProblem(record.directory, text)
@@ -82,7 +89,41 @@ def score_groups(
         for text in record.problems
         if (record.path, text) not in known
     ]
-    return scored, replace(question, direction=direction), met
+    return scored, question, met
+
+
+def with_direction(question: Question, records: Sequence[RunRecord]) -> Question:
+    """The question with the direction of its metric; raises InputError if nobody knows that."""
+    given: Direction | None = None
+    if question.direction is not None:
+        if question.direction not in ("max", "min"):
+            raise InputError(f"--direction {question.direction!r}: must be max, min or auto")
+        given = "max" if question.direction == "max" else "min"
+    if question.metric.endswith("normalized_score"):
+        raise InputError(
+            f"--metric {question.metric!r}: stored normalised scores are never read",
+            hint="they are computed from eval_return_mean: leave --metric out",
+        )
+    known = given or direction_of(question.metric.removeprefix("best_"))
+    check_metric(question.metric, question.reduce, records, known)
+    if known is None:
+        raise InputError(
+            f"--metric {question.metric!r}: whether more or less of it is better is not known",
+            hint="say it with --direction max|min",
+        )
+    return replace(question, direction=known)
+
+
+def _short(label: str, group: Group) -> str:
+    """A group's label without its environment, which stands above the table."""
+    short = label.replace(f" {group.env_id}", "", 1).replace(f"{group.env_id} ", "", 1)
+    return short or label
+
+
+def _common(runs: Sequence[RunRecord], name: str, lookup: Lookup) -> str | None:
+    """A text that all of the runs have under a name."""
+    found = {value for run in runs if isinstance(value := lookup.value_of(run, name), str)}
+    return found.pop() if len(found) == 1 else None
 
 
 def build_leaderboard(selection: Selection, question: Question, *, cache: Cache) -> Leaderboard:
@@ -109,8 +150,10 @@ def build_leaderboard(selection: Selection, question: Question, *, cache: Cache)
     return Leaderboard(question, resamples, tuple(boards), tuple(suites), tuple(scored), problems)
 
 
-def _score(record: RunRecord, question: Question, direction: Direction) -> Score:
-    return score_of(record, question.metric, question.reduce, direction)
+def _score(record: RunRecord, question: Question) -> Score:
+    reduce: Any = question.reduce
+    direction: Any = question.direction
+    return score_of(record, question.metric, reduce, direction)
 
 
 def _anchors(runs: Sequence[RunRecord], selection: Selection) -> Anchors | None:
@@ -203,8 +246,9 @@ def compare(
 
 
 def _advice(selection: Selection) -> str | None:
-    if not selection.n_scanned:
+    if not selection.scanned:
         return "no runs found; make one: axiomrl train --config configs/ppo/cartpole.yaml"
     if not selection.records:
-        return f"none of the {selection.n_scanned} runs is left; see --status and the other filters"
+        count = len(selection.scanned)
+        return f"none of the {count} runs is left; see --status and the other filters"
     return None

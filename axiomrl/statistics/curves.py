@@ -25,7 +25,8 @@ def last_window(values: npt.ArrayLike, n: int = 10) -> float:
     """The mean of the last n values, or of all of them if there are fewer."""
     if n < 1:
         raise ValueError(f"n is {n}, must be at least 1")
-    return float(finite("values", values)[-n:].mean())
+    with np.errstate(over="ignore"):  # a sum may be infinite
+        return float(finite("values", values)[-n:].mean())
 
 
 def area_under_curve(steps: npt.ArrayLike, values: npt.ArrayLike) -> float:
@@ -36,7 +37,8 @@ def area_under_curve(steps: npt.ArrayLike, values: npt.ArrayLike) -> float:
     at, heights = checked_curve((steps, values))
     if at.size == 1:
         return float(heights[0])
-    return float(np.trapezoid(heights, at) / (at[-1] - at[0]))
+    with np.errstate(over="ignore", invalid="ignore"):  # an area may be infinite
+        return float(np.trapezoid(heights, at) / (at[-1] - at[0]))
 
 
 def time_to_threshold(

@@ -118,7 +118,7 @@ def test_failed_runs_are_reported_and_not_ranked(axiomrl: Command, runs: Path) -
     [
         (("--algo", "d*"), {"dqn"}),
         (("--env-id", "Acrobot*"), {"ppo"}),
-        (("--where", "seed in [3, 4] and algo == ppo"), {"ppo"}),
+        (("--where", "seed in [3, 4] and algo == 'ppo'"), {"ppo"}),
         (("--where", "metrics.eval_return_mean > 1000"), set()),
         (("--since", "2030-01-01"), set()),
     ],
@@ -136,8 +136,8 @@ def test_filters_choose_runs(
     ("words", "told"),
     [
         (("--metric", "eval_return_maen"), "eval_return_mean"),
-        (("--where", "seed ="), "at character 6"),
-        (("--where", "gama > 1"), "no run has 'gama'"),
+        (("--where", "seed ="), "column 6"),
+        (("--where", "gama > 1"), "no run has a value called gama"),
         (("--status", "done"), "completed, running"),
         (("--sort-by", "score"), "rank, group, estimate"),
         (("--top-k", "-3"), "--top-k -3"),
@@ -150,13 +150,13 @@ def test_filters_choose_runs(
         (("--group-by", "no.such.name"), "no run has"),
     ],
 )
-def test_wrong_arguments_are_refused_in_two_lines(
+def test_wrong_arguments_are_refused_in_a_few_lines(
     words: tuple[str, ...], told: str, axiomrl: Command, runs: Path
 ) -> None:
     outcome = axiomrl("leaderboard", *words)
     assert (outcome.code, outcome.stdout) == (2, "")
     lines = [line for line in outcome.stderr.splitlines() if not line.startswith("warning:")]
-    assert len(lines) <= 2
+    assert len(lines) <= 3  # the place in an expression is pointed at
     assert told in outcome.stderr
 
 

@@ -13,16 +13,17 @@ import pytest
 
 from axiomrl.errors import InputError
 from axiomrl.reports import zoo
-from axiomrl.reports.filters import Filters
+from axiomrl.reports.filters import Filters, parse_filters
 from axiomrl.reports.leaderboard_document import leaderboard_document
 from axiomrl.reports.renderers import render_document
 from axiomrl.reports.standings import Leaderboard, Question
 from axiomrl.runs.cache import IntervalCache
+from axiomrl.runs.clock import utc_now
 from axiomrl.suites import shipped_manifests
 
 from .run_files import write_group, write_run
 
-RANKED = Filters.parsed(status="completed,unknown")
+RANKED = parse_filters(statuses=["completed,unknown"], now=utc_now)
 
 
 def board_of(
@@ -102,10 +103,9 @@ def test_repeats_of_a_seed_count_once_and_the_longer_one_counts(tmp_path: Path) 
     data = data_of(board_of(tmp_path))
     (group,) = data["groups"]
     assert (group["estimate"], group["n_runs"], group["n_superseded"]) == (7.0, 1, 2)
-    superseded = {
-        row["run"]: row["superseded_by"] for row in data["runs"] if "superseded_by" in row
-    }
-    assert superseded == dict.fromkeys(("short", "long"), str(tmp_path / "newer"))
+    superseded = {row["run"]: row["superseded"] for row in data["runs"] if "superseded" in row}
+    assert set(superseded) == {"short", "long"}
+    assert all("newer" in reason for reason in superseded.values())
 
 
 def test_lower_is_better_where_the_metric_says_so(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_group_without_scores_is_unranked_with_its_reason(tmp_path: Path) -> N
     write_run(tmp_path / "nan", config_hash="c" * 16, latest_metrics={"eval_return_mean": "high"})
     data = data_of(board_of(tmp_path))
     reasons = {each["config_hash"][0]: each["reason"] for each in data["unranked"]}
-    assert reasons == {"b": "no eval_return_mean", "c": "no eval_return_mean"}
+    assert reasons == dict.fromkeys("bc", "no eval_return_mean in metadata.json and metrics.jsonl")
     assert [Path(each["path"]).name for each in data["problems"]] == ["nan"]
 
 
@@ -295,7 +295,7 @@ def test_normalised_scores_of_single_environments_are_shown_with_their_anchors(
 
 def test_runs_of_another_metric_are_not_normalised(tmp_path: Path) -> None:
     write_group(tmp_path, "a", [500, 500, 500])
-    (group,) = data_of(board_of(tmp_path, metric="eval_return_mean", reduce="best"))["groups"]
+    (group,) = data_of(board_of(tmp_path))["groups"]
     assert "normalized" in group
     for path in tmp_path.glob("*/metadata.json"):
         metadata = json.loads(path.read_text())
@@ -323,7 +323,8 @@ def test_a_moved_folder_of_runs_gives_the_same_ranking(tmp_path: Path) -> None:
         ({"sort_by": "rnk"}, "did you mean: rank"),
         ({"top_k": -1}, "--top-k -1"),
         ({"min_seeds": 0}, "--min-seeds 0"),
-        ({"group_by": "algo,,seed"}, "empty name"),
+        ({"group_by": "algo,,seed"}, "nothing to group by"),
+        ({"metric": "eval_human_normalized_score"}, "computed from eval_return_mean"),
     ],
 )
 def test_questions_that_make_no_sense_are_refused(
