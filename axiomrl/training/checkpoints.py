@@ -9,7 +9,6 @@ checkpoint from a stranger cannot run code and a damaged one is never half read.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import pickle
 from pathlib import Path
@@ -18,24 +17,16 @@ from typing import Any
 import numpy as np
 
 from axiomrl.errors import CheckpointError
+from axiomrl.runs.sealing import is_sealed, sealed
 from axiomrl.training import torch_format
 
 FORMAT = 1
-_MARK = b"axiomrl sha256 "
-_MARK_SIZE = len(_MARK) + 2 * hashlib.sha256().digest_size  # the digest in hexadecimal
 REQUIRED = ("format", "algo", "env_id", "counters", "algorithm", "environments", "positions")
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
     """Write a training state; torch is not needed for it."""
     path.write_bytes(sealed(torch_format.dumps(_plain({"format": FORMAT, **state}))))
-
-
-def sealed(archive: bytes) -> bytes:
-    """A zip archive without comment, with its SHA-256 as comment; `load` insists on it."""
-    # an archive ends with the length of its comment, two bytes, and the comment
-    whole = archive[:-2] + _MARK_SIZE.to_bytes(2, "little")
-    return whole + _mark(whole)
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -50,8 +41,7 @@ def load(path: Path) -> dict[str, Any]:
         data = path.read_bytes()
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
-    archive, mark = data[:-_MARK_SIZE], data[-_MARK_SIZE:]
-    if mark != _mark(archive):
+    if not is_sealed(data):
         raise _damaged(path)
     try:
         state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
@@ -80,10 +70,6 @@ def is_valid(path: Path) -> bool:
     except CheckpointError:
         return False
     return True
-
-
-def _mark(archive: bytes) -> bytes:
-    return _MARK + hashlib.sha256(archive).hexdigest().encode("ascii")
 
 
 def _damaged(path: Path) -> CheckpointError:

@@ -18,6 +18,7 @@ import pytest
 import torch
 
 from axiomrl.cli.app import main
+from axiomrl.runs.sealing import sealed
 from axiomrl.training import checkpoints, session
 
 from .resume_harness import (
@@ -137,7 +138,7 @@ def test_checkpoint_with_a_pickled_class_is_refused_and_nothing_runs(
     path, marker = run / "checkpoints" / "step_99.pt", tmp_path / "it_ran"
     buffer = io.BytesIO()
     torch.save({**checkpoints.load(newest_checkpoint(run)), "algorithm": _Touches(marker)}, buffer)
-    path.write_bytes(checkpoints.sealed(buffer.getvalue()))  # as by somebody who means harm
+    path.write_bytes(sealed(buffer.getvalue()))  # as by somebody who means harm
     assert "refused" in refusal(capsys, path)
     assert not marker.exists()
     torch.load(path, weights_only=False)

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from axiomrl.errors import CheckpointError
+from axiomrl.runs.sealing import sealed
 from axiomrl.training import checkpoints
 
 
@@ -201,7 +202,7 @@ def test_a_pickled_class_is_refused_and_not_executed(tmp_path: Path) -> None:
     # with a digest like any checkpoint's, as somebody who means harm would make it
     buffer = io.BytesIO()
     torch.save({**training_state(), "positions": Trap(proof)}, buffer)
-    path.write_bytes(checkpoints.sealed(buffer.getvalue()))
+    path.write_bytes(sealed(buffer.getvalue()))
     message = refusal(path)
     assert "other than tensors and plain containers" in message
     assert "nothing in it was executed" in message
