@@ -110,15 +110,22 @@ def write_atomically(
         raise
 
 
+def stale_temporaries(folder: Path, *, of: str | None = None) -> list[Path]:
+    """What killed writers left in a folder, or left there of the one file `of`.
+
+    While somebody writes there, it may be one that is being written.
+    """
+    kind = _TEMPORARY_NAME if of is None else re.compile(rf"\.{re.escape(of)}\.\d+-\d+\.tmp")
+    return [folder / name for name in sorted(os.listdir(folder)) if kind.fullmatch(name)]
+
+
 def remove_stale_temporaries(folder: Path, *, of: str | None = None) -> None:
     """Remove what killed writers left in a folder, or left there of the one file `of`.
 
     Only the owner of the folder, or of that file, may call this.
     """
-    kind = _TEMPORARY_NAME if of is None else re.compile(rf"\.{re.escape(of)}\.\d+-\d+\.tmp")
-    for name in os.listdir(folder):
-        if kind.fullmatch(name):
-            (folder / name).unlink(missing_ok=True)
+    for path in stale_temporaries(folder, of=of):
+        path.unlink(missing_ok=True)
 
 
 def open_lock_file(path: Path) -> int:

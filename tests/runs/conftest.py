@@ -86,3 +86,32 @@ def text(content: str) -> Callable[[Path], None]:
         path.write_text(content)
 
     return write
+
+
+KillEach = Callable[[Path, str, str], list[Path]]
+
+
+@pytest.fixture
+def kill_before_each_change(tmp_path: Path) -> KillEach:
+    """`kill_before_each_change(source, module, code)`: see killing.py.
+
+    Returns the copies of `source` that the killed processes have left, at least two.
+    """
+
+    def kill(source: Path, module: str, code: str) -> list[Path]:
+        folder = tmp_path / "killed"
+        folder.mkdir()
+        done = subprocess.run(
+            [sys.executable, Path(__file__).with_name("killing.py"), source, folder, module, code],
+            env={**os.environ, "PYTHONPATH": str(Path(axiomrl.__file__).parents[1])},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        killed = int(done.stdout)
+        assert killed >= 2
+        return [folder / str(number) for number in range(1, killed + 1)]
+
+    return kill
