@@ -86,6 +86,12 @@ def resume(
     """
     _refuse_living(record)
     config = _config_of(record, device=device, threads=threads)
+    if checkpoint is None and record.status == "completed":
+        wanted = config.total_timesteps if total_timesteps is None else total_timesteps
+        if wanted <= config.total_timesteps:  # whether or not its checkpoints are still there
+            reached = (record.metadata.get("progress") or {}).get("env_steps")
+            reached = reached or config.total_timesteps
+            return _already_complete(record, config, reached, wanted, command)
     newest = _newest_whole(record)
     source = newest if checkpoint is None else checkpoint
     if source is None:
@@ -107,7 +113,7 @@ def resume(
         )
     parts = build(replace(config, total_timesteps=total))
     parts.restore(state, source.parent)
-    if is_newest and total == config.total_timesteps:
+    if is_newest and total == config.total_timesteps and record.status != "completed":
         run = Run.reopen(
             record.directory, command=command, device=parts.device, engine=parts.engine
         )
@@ -234,9 +240,11 @@ def _start_again(
 ) -> Finished:
     """A run killed before its first checkpoint: from where it began, in its directory."""
     if total_timesteps not in (None, config.total_timesteps):
+        is_over = record.status == "completed"
+        again = "" if is_over else "leave out --total-timesteps to start it again, or "
         raise CheckpointError(
             f"{record.directory}: has no checkpoint to continue from",
-            hint="leave out --total-timesteps to start it again, or train a new run",
+            hint=f"{again}train a new run",
         )
     parent = record.metadata.get("parent")
     state, source = None, None
