@@ -70,8 +70,13 @@ def painted(text: str, style: str, stream: IO[Any]) -> str:
 
 
 def data(text: str) -> None:
-    """One piece of output on stdout."""
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    """One piece of output on stdout; what its encoding cannot hold is written as an escape."""
+    text = text if text.endswith("\n") else text + "\n"
+    try:
+        sys.stdout.write(text)
+    except UnicodeEncodeError:  # raised before anything is written
+        encoding = sys.stdout.encoding or "ascii"
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
     sys.stdout.flush()  # so that what is read on both streams stands in its order
 
 

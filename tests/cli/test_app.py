@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -154,3 +155,13 @@ def test_reader_that_goes_away_is_no_error() -> None:
     complaints = process.stderr.read()
     process.stderr.close()
     assert (process.wait(), complaints) == (1, b"")
+
+
+def test_what_stdout_cannot_encode_is_written_as_an_escape() -> None:
+    code = "from axiomrl.cli import terminal; terminal.data('a\\ud800 \\u2581')"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert (done.stdout, done.stderr) == (b"a\\ud800 \\u2581\n", b"")

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axiomrl.reports.cells import clock
-from axiomrl.reports.renderers import FORMATS, render
+from axiomrl.reports.cells import byte_count, clock
+from axiomrl.reports.document import Document
+from axiomrl.reports.renderers import FORMATS, render, render_document
 from axiomrl.reports.table import Cell, Column, Table
 
 COLUMNS = (
@@ -140,3 +141,17 @@ def test_parsed_csv_is_the_table(content: list[tuple[Cell, ...]]) -> None:
         for run, n, x in parsed
     ]
     assert read == content
+
+
+def test_byte_counts_have_a_unit() -> None:
+    counts = (0, 999, 1000, 4_210, 999_940, 999_960, 1_300_000_000, 2 * 10**15)
+    assert [byte_count(count) for count in counts] == [
+        *("0 B", "999 B", "1.0 kB", "4.2 kB", "999.9 kB", "1.0 MB", "1.3 GB", "2,000.0 TB")
+    ]
+
+
+def test_json_of_a_document_survives_half_a_character() -> None:
+    document = Document("report", (), TABLE, {"name": "a\ud800", "rows": [{"\udcff": 1.5}]})
+    content = json.loads(render_document(document, "json"))
+    assert content["name"] == "a\\ud800"
+    assert content["rows"] == [{"\\udcff": 1.5}]

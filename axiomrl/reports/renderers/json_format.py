@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -27,8 +29,24 @@ def render(table: Table) -> str:
 
 def render_document(document: Document) -> str:
     """One JSON object; a number that is not finite is null."""
-    return msgspec.json.format(msgspec.json.encode(document.json_object), indent=2).decode() + "\n"
+    content = document.json_object
+    try:
+        encoded = msgspec.json.encode(content)
+    except UnicodeEncodeError:  # halves of characters, from a file name or a foreign writer
+        encoded = msgspec.json.encode(_with_escapes(content))
+    return msgspec.json.format(encoded, indent=2).decode() + "\n"
 
 
 def _strict(cell: Cell) -> Cell:
     return None if isinstance(cell, float) and not math.isfinite(cell) else cell
+
+
+def _with_escapes(value: Any) -> Any:
+    """The value with what UTF-8 cannot hold written out, as files hold it."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, Mapping):
+        return {_with_escapes(key): _with_escapes(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_escapes(item) for item in value]
+    return value
