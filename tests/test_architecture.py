@@ -373,6 +373,17 @@ def test_zoo_reads_runs_without_torch_and_gymnasium(tmp_path: Path) -> None:
     assert not {"torch", "gymnasium", "pandas"} & set(loaded)
 
 
+@pytest.mark.parametrize(
+    "words", ["runs list", "runs show ppo", "runs diff ppo ppo", "runs gc", "runs rm ppo"]
+)
+def test_runs_are_managed_without_torch_and_gymnasium(words: str, tmp_path: Path) -> None:
+    values = {"algo": "ppo", "env_id": "CartPole-v1", "total_timesteps": 10}
+    with Run.create(config_from_mapping({**values, "output_dir": str(tmp_path / "runs")})):
+        pass
+    loaded = loaded_by(words.split(), tmp_path)
+    assert not {"torch", "gymnasium", "numpy", "pandas"} & set(loaded)
+
+
 def test_checking_a_configuration_needs_no_torch(tmp_path: Path) -> None:
     path = PACKAGE.parent / "configs" / "ppo" / "cartpole.yaml"
     loaded = loaded_by(["config", "--config", str(path)], tmp_path)

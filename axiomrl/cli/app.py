@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
 
 import axiomrl
 from axiomrl.cli import (
@@ -24,10 +23,12 @@ from axiomrl.cli import (
     leaderboard,
     report,
     resume,
+    runs,
     terminal,
     train,
     zoo,
 )
+from axiomrl.cli.command import Command
 from axiomrl.cli.terminal import Invocation
 
 # The base of typer's usage errors. Its module moved between versions (click, typer._click),
@@ -54,15 +55,6 @@ app = typer.Typer(
 )
 
 
-class Command(TyperCommand):
-    """Writes its usage line plainly: `RUN`, where typer would write `{RUN}`."""
-
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """The words behind the command's name."""
-        pieces = super().collect_usage_pieces(ctx)
-        return [piece.replace("{", "").replace("}", "") for piece in pieces]
-
-
 COMMANDS = {
     "train": train,
     "eval": eval,
@@ -71,6 +63,7 @@ COMMANDS = {
     "zoo": zoo,
     "report": report,
     "leaderboard": leaderboard,
+    "runs": runs,
     "artifacts": artifacts,
     "history": history,
     "doctor": doctor,
@@ -84,8 +77,9 @@ def _register(name: str, module: Any) -> None:
         app.command(name, cls=Command, epilog=module.EXAMPLES)(module.run)
         return
     group = typer.Typer(rich_markup_mode=None, context_settings=app.info.context_settings)
+    classes = getattr(module, "COMMAND_CLASSES", {})
     for verb, (function, examples) in subcommands.items():
-        group.command(verb, cls=Command, epilog=examples)(function)
+        group.command(verb, cls=classes.get(verb, Command), epilog=examples)(function)
     app.add_typer(group, name=name, help=module.HELP, epilog=module.EXAMPLES)
 
 

@@ -70,6 +70,41 @@ def prune(
     )
 
 
+@dataclass(frozen=True)
+class PrunedAll:
+    """What was removed from several runs, or would be, and what stood in the way."""
+
+    pruned: list[Pruned]
+    alive: list[Path]  # left alone: they are being written
+    failed: list[str]  # messages on runs from which not everything could be removed
+
+
+def prune_all(
+    records: Sequence[RunRecord],
+    keep: Iterable[str],
+    *,
+    needed: frozenset[Path] = frozenset(),
+    older_than: timedelta | None = None,
+    dry_run: bool = False,
+    now: Clock = utc_now,
+) -> PrunedAll:
+    """`prune` for every run that was last written before that time span, or for all.
+
+    Runs that are being written are left alone, and one that fails does not keep the others.
+    """
+    done = PrunedAll([], [], [])
+    for record in records:
+        if older_than is not None and now() - last_written(record) <= older_than:
+            continue
+        try:
+            done.pruned.append(prune(record, keep, needed=needed, dry_run=dry_run, now=now))
+        except RunAliveError:
+            done.alive.append(record.directory)
+        except AxiomRLError as error:
+            done.failed.append(error.message)
+    return done
+
+
 def needed_by_children(records: Sequence[RunRecord]) -> frozenset[Path]:
     """Checkpoints that unfinished runs without one of their own were started from."""
     needed = set()
@@ -198,8 +233,3 @@ def _remove(paths: Sequence[Path]) -> None:
             path.unlink(missing_ok=True)
         except OSError as error:
             raise AxiomRLError(f"{path}: cannot be removed: {error.strerror or error}") from error
-
-
-def total(pruned: Iterable[Pruned]) -> DiskUse:
-    """What all of them together freed."""
-    return sum((each.use for each in pruned), DiskUse())

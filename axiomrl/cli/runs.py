@@ -1,0 +1,151 @@
+"""`axiomrl runs`: list, show, compare, tag and tidy up runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from axiomrl.cli import terminal, tidying
+from axiomrl.cli.command import TagCommand
+from axiomrl.cli.options import RunsDir
+from axiomrl.cli.printing import is_for_screen, print_document, print_table
+from axiomrl.errors import InputError
+
+if TYPE_CHECKING:
+    from axiomrl.runs.record import RunRecord
+
+HELP = "List, show and tell apart runs; tag them, remove them, make room."
+EXAMPLES = """\b
+Examples:
+  axiomrl runs list --status running --algo 'ppo*'
+  axiomrl runs show ppo__CartPole-v1__seed0
+  axiomrl runs diff ppo__CartPole-v1__seed0 ppo__CartPole-v1__seed1
+  axiomrl runs tag ppo__CartPole-v1__seed0 +paper -draft
+  axiomrl runs rm ppo__CartPole-v1__seed0
+  axiomrl runs restore ppo__CartPole-v1__seed0
+  axiomrl runs gc --dry-run
+"""
+
+Run = Annotated[str, typer.Argument(metavar="RUN", hidden=True)]
+TextOrJson = Annotated[
+    Literal["text", "json"],
+    typer.Option("--output-format", metavar="text|json", help="How it is printed."),
+]
+
+
+def list_runs(
+    runs_dirs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--runs-dir", metavar="DIR", help="Folder of runs. Repeatable.  [default: runs]"
+        ),
+    ] = None,
+    statuses: Annotated[
+        list[str] | None,
+        typer.Option("--status", metavar="STATUS", help="Only with that status. Repeatable."),
+    ] = None,
+    algos: Annotated[
+        list[str] | None,
+        typer.Option("--algo", metavar="GLOB", help="Only of such an algorithm. Repeatable."),
+    ] = None,
+    env_ids: Annotated[
+        list[str] | None,
+        typer.Option("--env-id", metavar="GLOB", help="Only in such an environment. Repeatable."),
+    ] = None,
+    tags: Annotated[
+        list[str] | None,
+        typer.Option("--tag", metavar="TAG", help="Only with that tag. Repeatable: with all."),
+    ] = None,
+    newest_first: Annotated[
+        bool, typer.Option("--newest-first", help="Begin with the newest run.")
+    ] = False,
+    output_format: Annotated[
+        Literal["text", "json", "csv", "markdown"],
+        typer.Option(
+            "--output-format", metavar="text|json|csv|markdown", help="How it is printed."
+        ),
+    ] = "text",
+) -> None:
+    """List the runs below one or more folders, oldest first.
+
+    What cannot be read is named on stderr (in JSON under "problems") and left out. Runs in the
+    trash are listed with --runs-dir runs/.trash.
+    """
+    from axiomrl.reports.run_list import Selection, run_list
+
+    records, problems = _scan(runs_dirs)
+    table = run_list(
+        records,
+        Selection(statuses or (), algos or (), env_ids or (), tags or ()),
+        problems=problems,
+        newest_first=newest_first,
+        short_names=is_for_screen(output_format),
+    )
+    print_table(table, output_format)
+    if not records:
+        terminal.note("no runs found; make one: axiomrl train --config configs/ppo/cartpole.yaml")
+    elif not table.rows:
+        terminal.note(f"none of the {len(records):,} runs is like that")
+
+
+def show_run(
+    name: Run, runs_dir: RunsDir = Path("runs"), output_format: TextOrJson = "text"
+) -> None:
+    """Show what is known of one run.
+
+    RUN is a run's directory, a unique prefix of its name, or its run id.
+    """
+    from axiomrl.reports.run_details import run_details
+    from axiomrl.runs.store import RunStore
+
+    print_document(run_details(RunStore(runs_dir).find(name)), output_format)
+
+
+def diff_runs(
+    first: Annotated[str, typer.Argument(metavar="RUN_A", hidden=True)],
+    second: Annotated[str, typer.Argument(metavar="RUN_B", hidden=True)],
+    runs_dir: RunsDir = Path("runs"),
+    output_format: TextOrJson = "text",
+) -> None:
+    """Show in what two runs differ: config, code, versions, system, metrics.
+
+    RUN_A and RUN_B are directories of runs, unique prefixes of their names, or run ids.
+    Wall-clock values are not compared. The exit code is 0 whether or not they differ.
+    """
+    from axiomrl.reports.difference import difference
+    from axiomrl.runs.store import RunStore
+
+    store = RunStore(runs_dir)
+    print_document(difference(store.find(first), store.find(second)), output_format)
+
+
+SUBCOMMANDS = {
+    "list": list_runs,
+    "show": show_run,
+    "diff": diff_runs,
+    "tag": tidying.tag_runs,
+    "rm": tidying.remove,
+    "restore": tidying.restore_runs,
+    "gc": tidying.collect_garbage,
+}
+COMMAND_CLASSES = {"tag": TagCommand}
+
+
+def _scan(folders: list[Path] | None) -> tuple[list[RunRecord], list[str]]:
+    """The runs of all folders, each once, and what could not be read.
+
+    Raises InputError for a folder that was asked for and is not there.
+    """
+    from axiomrl.runs.store import RunStore
+
+    records: dict[Path, RunRecord] = {}
+    problems: list[str] = []
+    for folder in folders or [Path("runs")]:
+        if folders and not folder.is_dir():
+            raise InputError(f"--runs-dir {folder}: no such folder")
+        scanned = RunStore(folder).scan()
+        records.update((record.directory.resolve(), record) for record in scanned.records)
+        problems += [str(problem) for problem in scanned.problems]
+    return list(records.values()), problems
