@@ -26,6 +26,7 @@ from axiomrl.cli import (
     runs,
     terminal,
     train,
+    watch,
     zoo,
 )
 from axiomrl.cli.command import Command
@@ -65,6 +66,7 @@ COMMANDS = {
     "leaderboard": leaderboard,
     "runs": runs,
     "artifacts": artifacts,
+    "watch": watch,
     "history": history,
     "doctor": doctor,
 }
