@@ -89,7 +89,10 @@ def fail_again(run: Path) -> None:
         raise RuntimeError("on purpose")
 
 
-def test_every_file_is_documented_and_every_documented_file_is_there(run: Path) -> None:
+def test_every_file_is_documented_and_every_documented_file_is_there(
+    run: Path, axiomrl: Command
+) -> None:
+    axiomrl("runs", "tag", run, "+read")
     documented = table_under(PAGE, "## Files")
     found = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
     patterns = {
@@ -118,6 +121,19 @@ def test_every_metadata_key_is_documented_and_every_documented_one_exists(
     assert set(documented) - seen == set()
     assert continued["parent"]["step"] == finished["progress"]["env_steps"]
     assert failed["status"] == "failed"
+
+
+def test_the_file_of_tags_is_documented(run: Path, axiomrl: Command) -> None:
+    axiomrl("runs", "tag", run, "+read")
+    written = json.loads((run / "tags.json").read_text())
+    assert set(table_under(PAGE, "## `tags.json`")) == set(written)
+
+
+def test_folders_beside_the_runs_are_documented(run: Path, axiomrl: Command) -> None:
+    axiomrl("runs", "tag", run, "+read")
+    axiomrl("runs", "rm", run)
+    hidden = {path.name for path in run.parent.iterdir()}
+    assert set(table_under(PAGE, "## Beside the run directories")) == hidden
 
 
 def test_keys_said_to_be_absent_at_first_are_absent(run: Path) -> None:
