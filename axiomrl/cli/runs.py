@@ -109,10 +109,11 @@ def diff_runs(
     runs_dir: RunsDir = Path("runs"),
     output_format: TextOrJson = "text",
 ) -> None:
-    """Show in what two runs differ: config, code, versions, system, metrics.
+    """Show in what two runs differ.
 
-    RUN_A and RUN_B are directories of runs, unique prefixes of their names, or run ids.
-    Wall-clock values are not compared. The exit code is 0 whether or not they differ.
+    RUN_A and RUN_B are directories of runs, unique prefixes of their names, or run ids. What
+    differs is shown in sections: config, code, versions, system, metrics. Wall-clock values are
+    not compared. The exit code is 0 whether or not they differ.
     """
     from axiomrl.reports.difference import difference
     from axiomrl.runs.store import RunStore

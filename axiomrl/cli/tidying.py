@@ -37,11 +37,11 @@ def tag_runs(
     ] = None,
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
-    """Put tags on runs and take tags off, whether or not they are running.
+    """Put tags on runs and take tags off.
 
-    The tags that each run then has are printed. A tag is a word of at most 64 characters without
-    commas. Words that begin with + or - are tags wherever they stand; write --remove h for a tag
-    called h, and ./+x for a run called +x.
+    Runs may be tagged while they are running. The tags that each then has are printed. A tag is
+    a word of at most 64 characters without commas. Words that begin with + or - are tags wherever
+    they stand; write --remove h for a tag called h, and ./+x for a run called +x.
     """
     from axiomrl.runs.tags import change_tags, checked_tag
 
@@ -93,7 +93,7 @@ def restore_runs(names: Runs, runs_dir: RunsDir = Path("runs")) -> None:
 
 
 def collect_garbage(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[RUN]", hidden=True)] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="RUN", hidden=True)] = None,
     keep: Annotated[
         str,
         typer.Option(
@@ -119,11 +119,12 @@ def collect_garbage(
         typer.Option("--output-format", metavar="text|json", help="How it is printed."),
     ] = "text",
 ) -> None:
-    """Remove checkpoints that are no longer needed, and leftovers of killed processes.
+    """Remove checkpoints and leftovers that nothing needs.
 
-    Without a RUN, from all runs below --runs-dir. `best` keeps best.pt, `latest` the newest
-    checkpoint with its replay rows, `all` every checkpoint. Unfinished runs keep both, whatever
-    --keep says; runs that are being written are left alone, and no run loses its last checkpoint.
+    Leftovers are what killed processes have left half-written. Without a RUN, all runs below
+    --runs-dir are tidied up. `best` keeps best.pt, `latest` the newest checkpoint with its replay
+    rows, `all` every checkpoint. Unfinished runs keep both, whatever --keep says; runs that are
+    being written are left alone, and no run loses its last checkpoint.
     """
     from axiomrl.runs.pruning import time_span
 

@@ -35,14 +35,14 @@ SHORTEST_INTERVAL_S, LONGEST_INTERVAL_S = 0.1, 3600.0
 
 
 def run(
-    name: Annotated[str | None, typer.Argument(metavar="[RUN_OR_DIR]", hidden=True)] = None,
+    name: Annotated[str | None, typer.Argument(metavar="RUN_OR_DIR", hidden=True)] = None,
     interval: Annotated[
         float, typer.Option("--interval", metavar="S", help="Seconds between two looks.")
     ] = 1.0,
     once: Annotated[bool, typer.Option("--once", help="Look once and print that.")] = False,
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
-    """Follow a run, or all runs of a folder that are running, until they have ended.
+    """Follow running runs in the terminal until they have ended.
 
     RUN_OR_DIR is a run's directory, a unique prefix of its name, its run id, or a folder of runs;
     without it, --runs-dir is watched. Runs that begin appear, those that have ended stay. Files are

@@ -335,6 +335,15 @@ def test_purge_asks_at_a_terminal(
     assert three_runs[0].exists() == (code == 1)
 
 
+def test_purge_of_a_living_run_is_refused_without_asking(
+    axiomrl: Command, three_runs: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", Answer("y\n"))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    outcome = axiomrl("runs", "rm", "ppo-a", "ppo-c", "--purge")
+    assert (outcome.code, "[y/N]" in outcome.stderr) == (2, False)
+
+
 class Answer:
     """A terminal at which one line is typed."""
 

@@ -19,7 +19,7 @@ from axiomrl.runs.removal import Removed
 from axiomrl.runs.store import RunStore
 
 from .conftest import KillEach, StartPython
-from .run_folders import names_in, save_state, snapshot, write_run
+from .run_folders import names_in, save_state, snapshot, write_metadata, write_run
 
 
 def remove(runs_dir: Path, *directories: Path, purge: bool = False) -> list[Removed]:
@@ -129,6 +129,15 @@ def test_run_that_is_just_being_resumed_is_refused(
         remove(tmp_path, run)
     other.communicate("")
     remove(tmp_path, run)
+
+
+def test_run_that_came_to_life_since_it_was_read_is_refused(tmp_path: Path) -> None:
+    run = write_run(tmp_path, status="interrupted")
+    record = RunRecord.read(run)
+    write_metadata(run, {**record.metadata, "status": "running"})
+    with pytest.raises(RunAliveError):
+        list(removal.remove_runs([record], tmp_path))
+    assert run.exists()
 
 
 def test_link_to_a_run_is_refused(tmp_path: Path) -> None:
