@@ -123,13 +123,13 @@ def diff_runs(
 
 
 SUBCOMMANDS = {
-    "list": list_runs,
-    "show": show_run,
-    "diff": diff_runs,
-    "tag": tidying.tag_runs,
-    "rm": tidying.remove,
-    "restore": tidying.restore_runs,
-    "gc": tidying.collect_garbage,
+    "list": (list_runs, EXAMPLES),
+    "show": (show_run, EXAMPLES),
+    "diff": (diff_runs, EXAMPLES),
+    "tag": (tidying.tag_runs, EXAMPLES),
+    "rm": (tidying.remove, EXAMPLES),
+    "restore": (tidying.restore_runs, EXAMPLES),
+    "gc": (tidying.collect_garbage, EXAMPLES),
 }
 COMMAND_CLASSES = {"tag": TagCommand}
 
