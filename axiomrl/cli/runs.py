@@ -11,7 +11,6 @@ from axiomrl.cli import terminal, tidying
 from axiomrl.cli.command import TagCommand
 from axiomrl.cli.options import RunsDir
 from axiomrl.cli.printing import is_for_screen, print_document, print_table
-from axiomrl.errors import InputError
 
 if TYPE_CHECKING:
     from axiomrl.runs.record import RunRecord
@@ -139,14 +138,7 @@ def _scan(folders: list[Path] | None) -> tuple[list[RunRecord], list[str]]:
 
     Raises InputError for a folder that was asked for and is not there.
     """
-    from axiomrl.runs.store import RunStore
+    from axiomrl.runs.store import scan_all
 
-    records: dict[Path, RunRecord] = {}
-    problems: list[str] = []
-    for folder in folders or [Path("runs")]:
-        if folders and not folder.is_dir():
-            raise InputError(f"--runs-dir {folder}: no such folder")
-        scanned = RunStore(folder).scan()
-        records.update((record.directory.resolve(), record) for record in scanned.records)
-        problems += [str(problem) for problem in scanned.problems]
-    return list(records.values()), problems
+    scanned = scan_all(folders)
+    return scanned.records, [str(problem) for problem in scanned.problems]

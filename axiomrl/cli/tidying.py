@@ -169,7 +169,7 @@ def _prune(
 ) -> tuple[Document, bool]:
     """What was removed from runs, and whether everything could be."""
     from axiomrl.reports.freed import Freed, freed_report
-    from axiomrl.runs.creation import utc_now
+    from axiomrl.runs.clock import utc_now
     from axiomrl.runs.ownership import refuse_if_alive
     from axiomrl.runs.pruning import needed_by_children, prune_all
     from axiomrl.runs.store import RunStore

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from axiomrl.errors import InputError, did_you_mean
 from axiomrl.metrics import METRICS
+from axiomrl.runs import tags
 
 if TYPE_CHECKING:
     from axiomrl.runs.record import RunRecord
@@ -45,8 +46,8 @@ _MISSING: Any = object()
 
 
 def tags_of(record: RunRecord) -> tuple[str, ...]:
-    """The labels of a run; none if it does not say."""
-    return tuple(record.metadata.get("tags") or ())
+    """The labels of a run, those put on it later included; none if it does not say."""
+    return tags.tags_of(record.directory, record.metadata.get("tags"), problems=record.problems)
 
 
 def created_at(record: RunRecord) -> datetime | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from axiomrl.errors import AxiomRLError, CheckpointError, InputError, RunAliveError
 from axiomrl.runs import files, layout
-from axiomrl.runs.creation import Clock, utc_now
+from axiomrl.runs.clock import Clock, utc_now
 from axiomrl.runs.disk_use import DiskUse, use_of
 from axiomrl.runs.ownership import DirectoryLock, alive_error, refuse_if_alive
 from axiomrl.runs.record import RunRecord

@@ -18,7 +18,7 @@ from pathlib import Path, PureWindowsPath
 
 from axiomrl.errors import AxiomRLError, InputError, RunAliveError, RunNotFoundError, did_you_mean
 from axiomrl.runs import files, layout
-from axiomrl.runs.creation import Clock, timestamp, utc_now
+from axiomrl.runs.clock import Clock, timestamp, utc_now
 from axiomrl.runs.disk_use import DiskUse, use_of_folder
 from axiomrl.runs.locks import locked
 from axiomrl.runs.ownership import DirectoryLock, alive_error, refuse_if_alive
