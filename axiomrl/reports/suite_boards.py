@@ -101,22 +101,27 @@ def _board(
 
 def _columns(tasks: Sequence[str], cells: Cells, policy: str) -> tuple[list[Any], list[str], int]:
     """Normalised scores by task, what is in the way of them, and the fewest seeds of a task."""
-    columns, reasons, seeds = [], [], []
+    columns, reasons, seeds, absent = [], [], [], []
     for task in tasks:
         found = [each for each in cells.get(task, ()) if each.usable]
         if not found and policy == "zero":
             columns.append(np.zeros(1))
             continue
-        if len(found) != 1:
-            reasons.append(f"{task}: {len(found)} configurations" if found else f"{task}: no runs")
+        if not found:
+            absent.append(task)
+            continue
+        if len(found) > 1:
+            reasons.append(f"{len(found)} configurations in {task}")
             continue
         scores, reason = _normalized(found[0])
         if reason is not None:
-            reasons.append(f"{task}: {reason}")
+            reasons.append(f"{reason} in {task}")
             continue
         columns.append(scores)
         seeds.append(len(usable_seeds(found[0])))
-    if not seeds and not reasons:
+    if absent:
+        reasons.append(f"no runs in {', '.join(absent)}")
+    elif not seeds and not reasons:
         reasons.append("no runs")
     return columns, reasons, min(seeds, default=0)
 

@@ -273,7 +273,7 @@ def test_a_suite_ranks_normalised_scores_over_its_environments(tmp_path: Path) -
         ("ppo", 0.75, 1),
         ("dqn", pytest.approx(0.15), 2),
     ]
-    assert suite["unranked"] == [{"entrant": "sac", "reason": "B-v0: no runs"}]
+    assert suite["unranked"] == [{"entrant": "sac", "reason": "no runs in B-v0"}]
 
 
 def test_a_suite_says_when_a_cell_is_ambiguous(tmp_path: Path) -> None:
@@ -281,7 +281,7 @@ def test_a_suite_says_when_a_cell_is_ambiguous(tmp_path: Path) -> None:
     suite_run(tmp_path, "x1", "A-v0", "ppo", [6, 6, 6])
     suite_run(tmp_path, "a2", "B-v0", "ppo", [10, 10, 10])
     (suite,) = data_of(board_of(tmp_path))["suites"]
-    assert suite["unranked"] == [{"entrant": "ppo", "reason": "A-v0: 2 configurations"}]
+    assert suite["unranked"] == [{"entrant": "ppo", "reason": "2 configurations in A-v0"}]
 
 
 def test_normalised_scores_of_single_environments_are_shown_with_their_anchors(
