@@ -9,18 +9,20 @@ import typer
 
 from axiomrl.cli import terminal, tidying
 from axiomrl.cli.command import TagCommand
+from axiomrl.cli.comparing import compare_groups
 from axiomrl.cli.options import RunsDir
 from axiomrl.cli.printing import is_for_screen, print_document, print_table
 
 if TYPE_CHECKING:
     from axiomrl.runs.record import RunRecord
 
-HELP = "List, show and tell apart runs; tag them, remove them, make room."
+HELP = "List, show and compare runs; tag them, remove them, make room."
 EXAMPLES = """\b
 Examples:
   axiomrl runs list --status running --algo 'ppo*'
   axiomrl runs show ppo__CartPole-v1__seed0
   axiomrl runs diff ppo__CartPole-v1__seed0 ppo__CartPole-v1__seed1
+  axiomrl runs compare ppo dqn --env-id CartPole-v1
   axiomrl runs tag ppo__CartPole-v1__seed0 +paper -draft
   axiomrl runs rm ppo__CartPole-v1__seed0
   axiomrl runs restore ppo__CartPole-v1__seed0
@@ -125,6 +127,7 @@ SUBCOMMANDS = {
     "list": (list_runs, EXAMPLES),
     "show": (show_run, EXAMPLES),
     "diff": (diff_runs, EXAMPLES),
+    "compare": (compare_groups, EXAMPLES),
     "tag": (tidying.tag_runs, EXAMPLES),
     "rm": (tidying.remove, EXAMPLES),
     "restore": (tidying.restore_runs, EXAMPLES),

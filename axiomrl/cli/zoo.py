@@ -180,6 +180,7 @@ def run(
     """
     from axiomrl.reports.filters import parse_filters
     from axiomrl.reports.standings import Question
+    from axiomrl.reports.zoo import RANKED_STATUSES
     from axiomrl.runs.clock import utc_now
 
     chosen = _output_format(output_format, output_file, force)
@@ -200,7 +201,7 @@ def run(
         sort_by=sort_by,
         descending=descending,
     )
-    default = [] if view == "report" else ["completed,unknown"]
+    default = [] if view == "report" else [RANKED_STATUSES]
     filters = parse_filters(
         algos=algo or (),
         env_ids=env_id or (),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from axiomrl.runs.record import RunRecord
     from axiomrl.suites import Manifest
 
-RANKED_STATUSES = ("completed", "unknown")  # unless others are asked for
+RANKED_STATUSES = "completed,unknown"  # unless others are asked for
 ANCHORED = "eval_return_mean"  # what anchors are scores of
 
 
