@@ -20,11 +20,13 @@ def curves_of(each: ScoredGroup, metric: str, *, x: Axis = "env_steps") -> list[
 
     `x` is env steps, or the seconds that training had taken (`time_s`).
     """
-    made = [
-        curve_of(run, metric) if x == "env_steps" else _over_time(run, metric)
-        for run in each.group.runs
-    ]
+    made = [run_curve(run, metric, x) for run in each.group.runs]
     return [curve for curve in made if curve[0]]
+
+
+def run_curve(record: RunRecord, metric: str, x: Axis) -> Curve:
+    """The curve of one run; empty lists if it has none."""
+    return curve_of(record, metric) if x == "env_steps" else _over_time(record, metric)
 
 
 def group_band(

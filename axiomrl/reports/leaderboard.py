@@ -36,8 +36,12 @@ from axiomrl.statistics import (
 from axiomrl.statistics.bootstrap import METHOD
 
 if TYPE_CHECKING:
+    from axiomrl.reports.curves import Axis
     from axiomrl.reports.scores import Curve
     from axiomrl.runs.record import RunRecord
+    from axiomrl.statistics import TimesToThreshold
+
+    CurveOf = Callable[[RunRecord, Axis], Curve]
 
 _CACHE_VERSION = 1  # raise it when the statistics change what they give for the same scores
 
@@ -67,7 +71,7 @@ def environment_boards(
     *,
     resamples: int,
     cache: Cache,
-    curve_of: Callable[[RunRecord], Curve],
+    curve_of: CurveOf,
 ) -> list[EnvironmentBoard]:
     """One board per environment, in alphabetical order.
 
@@ -335,23 +339,23 @@ def _comparison(
 # Time to a threshold
 
 
-def _with_times(
-    board: EnvironmentBoard, question: Question, curve_of: Callable[[RunRecord], Curve]
-) -> EnvironmentBoard:
+def _with_times(board: EnvironmentBoard, question: Question, curve_of: CurveOf) -> EnvironmentBoard:
     threshold = question.threshold
     if threshold is None:
         return board
     direction: Any = question.direction
-    standings = []
-    for standing in board.standings:
-        times = []
-        for record, _ in standing.scored.scores:
-            steps, values = curve_of(record)
-            reached = (
-                time_to_threshold(steps, values, threshold, direction=direction)
-                if len(steps)
-                else None
-            )
-            times.append(reached)
-        standings.append(replace(standing, times=summary_of_times(times)))
+
+    def times(standing: Standing, x: Axis) -> TimesToThreshold:
+        curves = [curve_of(record, x) for record, _ in standing.scored.scores]
+        return summary_of_times(
+            [
+                time_to_threshold(*curve, threshold, direction=direction) if curve[0] else None
+                for curve in curves
+            ]
+        )
+
+    standings = [
+        replace(each, times=times(each, "env_steps"), times_s=times(each, "wall_time"))
+        for each in board.standings
+    ]
     return replace(board, standings=tuple(standings))

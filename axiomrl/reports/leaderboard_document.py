@@ -68,6 +68,7 @@ FLAT_KEYS: dict[str, Any] = {
     "ratio": "number",
     "probability_of_improvement": "number",
     "time_to_threshold": "number",
+    "time_to_threshold_s": "number",
     "n_censored": "integer",
 }
 FLAT = tuple(Column(key, key, kind) for key, kind in FLAT_KEYS.items())
@@ -163,6 +164,7 @@ def standing_object(standing: Standing) -> dict[str, Any]:
         values.update(_comparison_values(standing.comparison))
     if standing.times is not None:
         values["time_to_threshold"] = standing.times.median
+        values["time_to_threshold_s"] = standing.times_s.median if standing.times_s else None
         values["n_reached"] = standing.times.n_reached
         values["n_censored"] = standing.times.n_censored
     return values

@@ -90,7 +90,8 @@ class Standing:
     estimate: Estimate
     spread: Mapping[str, float | None]  # std, min, max of its scores
     comparison: Comparison | None = None
-    times: TimesToThreshold | None = None
+    times: TimesToThreshold | None = None  # in env steps
+    times_s: TimesToThreshold | None = None  # in seconds of training
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from axiomrl.errors import InputError
 from axiomrl.metrics import direction_of
+from axiomrl.reports.curves import run_curve
 from axiomrl.reports.filters import Filters
 from axiomrl.reports.grouping import Group, check_grouping, group_runs
 from axiomrl.reports.labels import labels
 from axiomrl.reports.lookup import Lookup
 from axiomrl.reports.normalization import Anchors, anchors_for
-from axiomrl.reports.scores import Score, check_metric, curve_of, score_of
+from axiomrl.reports.scores import Score, check_metric, score_of
 from axiomrl.reports.standings import Leaderboard, Question, ScoredGroup
 from axiomrl.runs.store import ScanProblem, scan_all
 
@@ -139,7 +140,7 @@ def build_leaderboard(selection: Selection, question: Question, *, cache: Cache)
         question,
         resamples=resamples,
         cache=cache,
-        curve_of=lambda record: curve_of(record, question.metric),
+        curve_of=lambda record, x: run_curve(record, question.metric, x),
     )
     suites = (
         suite_boards(scored, question, manifests=selection.manifests, resamples=resamples)

@@ -38,8 +38,11 @@ def write_run(
     kept = {key: value for key, value in metadata.items() if value is not None}
     (folder / "metadata.json").write_text(json.dumps(kept))
     if curve:
-        rows = [json.dumps({"step": step, "eval_return_mean": value}) for step, value in curve]
-        (folder / "metrics.jsonl").write_text("\n".join(rows) + "\n")
+        rows = [
+            {"step": step, "time_s": step / 10, "eval_return_mean": value} for step, value in curve
+        ]
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (folder / "metrics.jsonl").write_text(text)
     if config is not None:
         (folder / "config.yaml").write_text(json.dumps(config))
     return folder

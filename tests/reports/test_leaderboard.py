@@ -242,6 +242,7 @@ def test_time_to_a_threshold_counts_runs_that_never_reach_it(tmp_path: Path) -> 
     board = board_of(tmp_path, threshold=5.0)
     (group,) = data_of(board)["groups"]
     assert (group["time_to_threshold"], group["n_reached"], group["n_censored"]) == (20.0, 2, 1)
+    assert group["time_to_threshold_s"] == 2.0
     text = render_document(leaderboard_document(board), "text")
     assert "1 of 3 runs never reach it" in text
 
