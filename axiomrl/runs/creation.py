@@ -13,7 +13,7 @@ from typing import Any
 from axiomrl import fingerprint
 from axiomrl.config.schema import TrainConfig
 from axiomrl.errors import AxiomRLError, InputError
-from axiomrl.runs import layout, provenance
+from axiomrl.runs import files, layout, provenance
 from axiomrl.runs.clock import Clock, timestamp
 from axiomrl.runs.metadata import SCHEMA_VERSION
 
@@ -30,9 +30,16 @@ class Parent:
     run_id: str | None = None
 
 
-def make_directory(config: TrainConfig, now: Clock) -> tuple[Path, datetime, list[Path]]:
-    """A directory that nobody else has, when it was made, and the parents made for it."""
-    root = Path(os.path.abspath(Path(config.output_dir).expanduser()))
+def make_directory(
+    config: TrainConfig, now: Clock, exact: Path | None = None
+) -> tuple[Path, datetime, list[Path]]:
+    """A directory that nobody else has, when it was made, and the parents made for it.
+
+    It lies in `config.output_dir` under a name of its own, unless `exact` says where. Raises
+    InputError if it cannot be made, or `exact` is there already.
+    """
+    wanted = Path(config.output_dir) if exact is None else exact.parent
+    root = Path(os.path.abspath(wanted.expanduser()))
     added: list[Path] = []
     directory = root
     try:
@@ -41,6 +48,10 @@ def make_directory(config: TrainConfig, now: Clock) -> tuple[Path, datetime, lis
             folder.mkdir(exist_ok=True)
             added.append(folder)
         created = now()
+        if exact is not None:
+            directory = root / exact.name
+            directory.mkdir()
+            return directory, created, added
         for _ in range(_CREATE_ATTEMPTS):
             name = layout.directory_name(config.algo, config.env_id, config.seed, created)
             directory = root / name
@@ -54,6 +65,33 @@ def make_directory(config: TrainConfig, now: Clock) -> tuple[Path, datetime, lis
     except OSError as error:
         remove_directory(None, added)
         raise unusable_output(directory, error) from error
+
+
+def remove_torn_directory(directory: Path) -> None:
+    """Make room where a process was killed while it made a run directory.
+
+    Such a directory has no metadata.json, and nothing in it but what `Run.create` puts there
+    before. Raises InputError, leaving it as it is, if it holds anything else.
+    """
+    if not directory.is_dir():
+        return
+    made = (layout.CONFIG, layout.DIFF, layout.TENSORBOARD)
+    unknown = []
+    for path in sorted(directory.iterdir()):
+        if path.name == layout.CHECKPOINTS:
+            is_known = not any(path.iterdir())
+        elif path.name == layout.METRICS:
+            is_known = path.stat().st_size == 0
+        else:
+            is_known = path.name in made or files.is_temporary(path.name)
+        if not is_known:
+            unknown.append(path.name)
+    if unknown:
+        raise InputError(
+            f"{directory}: is no run (it has no {layout.METADATA}), but holds {unknown[0]}",
+            hint="move it away",
+        )
+    shutil.rmtree(directory)
 
 
 def remove_directory(directory: Path | None, added: Sequence[Path]) -> None:

@@ -128,6 +128,11 @@ def remove_stale_temporaries(folder: Path, *, of: str | None = None) -> None:
         path.unlink(missing_ok=True)
 
 
+def is_temporary(name: str) -> bool:
+    """Whether a file of this name is one that was being written when its process was killed."""
+    return _TEMPORARY_NAME.fullmatch(name) is not None
+
+
 def open_lock_file(path: Path) -> int:
     """The handle of an empty file to take locks on; the file and its folder are made if missing.
 

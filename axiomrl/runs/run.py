@@ -62,6 +62,7 @@ class Run:
         cls,
         config: TrainConfig,
         *,
+        directory: Path | None = None,
         command: Sequence[str] | None = None,
         parent: Parent | None = None,
         device: str = "cpu",
@@ -70,13 +71,14 @@ class Run:
     ) -> Run:
         """A new directory in `config.output_dir`, with configuration, provenance and metadata.
 
-        `command` is argv if it is not given. Raises InputError, leaving nothing behind, when the
-        directory cannot be made or written, or `benchmark.manifest` cannot be used.
+        `directory` is where exactly, for those that name their runs themselves. `command` is
+        argv if it is not given. Raises InputError, leaving nothing behind, when the directory
+        cannot be made or written, or `benchmark.manifest` cannot be used.
         """
         values = config_to_mapping(config)
         benchmark = benchmark_block(config, values, parent)
         git, diff = provenance.git()
-        directory, created, added = make_directory(config, now)
+        directory, created, added = make_directory(config, now, directory)
         lock = DirectoryLock(directory)
         try:
             (directory / layout.CHECKPOINTS).mkdir()
