@@ -89,6 +89,9 @@ def test_hashes_of_fixed_configurations_never_change() -> None:
         {"checkpoint": {"every": 1, "keep": 9}},
         {"logging": {"every": 7, "tensorboard": False}},
         {"benchmark": {"suite": "x", "best_metric": None}},
+        {"test": {"episodes": 100}},
+        {"experiments_runner": {"seeds": [1, 2], "resume": True}},
+        {"mode": "run-experiments", "experiments_runner": {"n_runs": 2}},
     ],
     ids=lambda change: next(iter(change)),
 )

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field
 from typing import Any, TypeVar
 
+from axiomrl.errors import ConfigError
+
 T = TypeVar("T")
 
 _UNSET: Any = object()
@@ -201,6 +203,57 @@ class BenchmarkConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FinalTestConfig:
+    """Fresh episodes that the trained policy is scored on, once, when training is complete."""
+
+    episodes: int | None = setting(
+        "episodes of the final test, with seeds that neither training nor evaluation uses; "
+        "null or 0: no test",
+        None,
+        low=0,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentsRunnerConfig:
+    """A study: the configuration once per seed, one run after another."""
+
+    seeds: tuple[int, ...] = setting(
+        "seed of each run, in their order; `seed` itself is not used in a study", (), low=0
+    )
+    n_runs: int | None = setting(
+        "how many runs; without `seeds`, random ones are drawn and kept in runner_state.json",
+        None,
+        low=1,
+    )
+    output_base_dir: str = setting(
+        "folder of the study: its run directories, runner_state.json and summary.csv",
+        "outputs/experiments_runner",
+    )
+    save_summary: bool = setting("write summary.csv after each run", True)
+    summary_metrics: tuple[str, ...] = setting(
+        "metrics of the summary that is printed; summary.csv holds all", ("eval_return_mean",)
+    )
+    resume: bool = setting("go on with a study that the folder holds already", False)
+    on_error: str = setting(
+        "what a failed run means for those after it", "continue", choices=("continue", "stop")
+    )
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for seeds that repeat, or are not as many as `n_runs`."""
+        repeated = [seed for place, seed in enumerate(self.seeds) if seed in self.seeds[:place]]
+        if repeated:
+            raise ConfigError(
+                f"seeds holds {repeated[0]} twice", hint="a repeated run would be the same run"
+            )
+        if self.seeds and self.n_runs is not None and self.n_runs != len(self.seeds):
+            raise ConfigError(
+                f"n_runs is {self.n_runs}, but seeds has {len(self.seeds)}",
+                hint="leave out one of them",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """One run, completely: what `axiomrl train` needs to know."""
 
@@ -232,3 +285,25 @@ class TrainConfig:
     benchmark: BenchmarkConfig = block(
         BenchmarkConfig, "where the run belongs among others", hashed=False
     )
+    mode: str = setting(
+        "train: one run; run-experiments: a study, see `experiments_runner`",
+        "train",
+        choices=("train", "run-experiments"),
+        hashed=False,
+    )
+    test: FinalTestConfig = block(
+        FinalTestConfig, "a last score on fresh episodes when training is complete", hashed=False
+    )
+    experiments_runner: ExperimentsRunnerConfig = block(
+        ExperimentsRunnerConfig, "several seeds, one after another", hashed=False
+    )
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for a study that does not say which runs it has."""
+        runner = self.experiments_runner
+        if self.mode == "run-experiments" and not runner.seeds and runner.n_runs is None:
+            raise ConfigError(
+                "experiments_runner.seeds and experiments_runner.n_runs are both missing, "
+                "but mode is run-experiments",
+                hint="say which seeds, or how many runs:  experiments_runner: {seeds: [1, 2, 3]}",
+            )
