@@ -30,6 +30,16 @@ METRICS: dict[str, MetricInfo] = {
     "best_eval_return_mean": MetricInfo(
         "highest eval_return_mean so far; in metadata.json only", "reward", "max"
     ),
+    "test_return_mean": MetricInfo(
+        "mean return over the final test's episodes, which are played when training is complete",
+        "reward",
+        "max",
+    ),
+    "test_return_std": MetricInfo(
+        "standard deviation of those returns (over episodes, ddof = 0)", "reward", "min"
+    ),
+    "test_length_mean": MetricInfo("mean length of those episodes", "steps", None),
+    "test_episodes": MetricInfo("how many episodes the final test played", "episodes", None),
     "rollout_return_mean": MetricInfo(
         "mean return of the last 100 training episodes", "reward", "max"
     ),

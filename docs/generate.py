@@ -26,6 +26,9 @@ holds the last value of each. In TensorBoard the first underscore becomes a slas
   `evaluation.every` env steps, at the first update after a multiple has been crossed, and
   both after the last update. The first row, before any training, is an evaluation, unless
   evaluation is switched off.
+- `test_…` is written once, when training is complete, if `test.episodes` asks for it. The policy
+  is that of the last checkpoint, and no seed of its episodes is used in training or evaluation:
+  they are those of `axiomrl eval RUN --checkpoint final`.
 - Returns are sums of the environment's own rewards, never of normalised ones.
 - Keys that begin with `time_` are wall-clock values. All others are equal in two runs of one
   configuration and seed on the same machine and versions.
@@ -37,6 +40,7 @@ holds the last value of each. In TensorBoard the first underscore becomes a slas
 
 GROUPS = {
     "eval": "Evaluation: whole episodes in environments of their own",
+    "test": "Final test: whole episodes, once, after training",
     "best": "Best so far",
     "rollout": "Training episodes",
     "train": "Updates",

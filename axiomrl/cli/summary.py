@@ -60,6 +60,9 @@ def result_rows(
         rows.append(("final eval_return_mean", f"{final:.2f} (n = {episodes} episodes)"))
     if (value := best.get("metric_value")) is not None:
         rows.append((f"best {best['metric_name']}", f"{value:.2f} at step {best['step']:,}"))
+    if (tested := latest.get("test_return_mean")) is not None:
+        count = latest.get("test_episodes") or 0
+        rows.append(("test_return_mean", f"{tested:.2f} (n = {count:.0f} episodes)"))
     rows.append(("env steps", f"{env_steps:,}"))
     if (duration := progress.get("duration_s")) is not None:
         speed = progress.get("env_steps_per_s") or 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,12 @@ def build(config: TrainConfig, *, scoring: bool = False) -> Parts:
 
 
 def make_evaluator(
-    config: TrainConfig, *, episodes: int, deterministic: bool, stream: Stream
+    config: TrainConfig,
+    *,
+    episodes: int,
+    deterministic: bool,
+    stream: Stream,
+    before_episode: Callable[[], None] | None = None,
 ) -> Evaluator:
     """Environments for scoring: training's settings with `environment.evaluation` put in.
 
@@ -130,6 +136,7 @@ def make_evaluator(
         seed=config.seed,
         action_transform=algorithm_class(config.algo).action_transform,
         stream=stream,
+        before_episode=before_episode,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -45,6 +46,7 @@ class Episodes:
 class Evaluator:
     """Plays whole episodes with an algorithm's policy; never touches training's randomness.
 
+    `before_episode` is called before each episode; what it raises ends the scoring.
     Raises UnusableEnvironmentError when the environments cannot be made, or do not look and
     act like the ones trained on.
     """
@@ -59,12 +61,14 @@ class Evaluator:
         seed: int,
         action_transform: str = "clip",
         stream: Stream = Stream.EVALUATION,
+        before_episode: Callable[[], None] | None = None,
     ) -> None:
         self._factory = EnvironmentFactory(env_id, settings)
         self._episodes = episodes
         self._deterministic = deterministic
         self._seed = seed
         self._stream = stream
+        self._before_episode = before_episode
         self._rows = min(episodes, MAX_PARALLEL)
         self._normalizes = settings.normalize_observation
         self._made = [self._factory.make() for _ in range(self._rows)]
@@ -124,6 +128,8 @@ class Evaluator:
         return Episodes(returns, lengths)
 
     def _begin(self, row: int, index: int, episode: int) -> object:
+        if self._before_episode is not None:
+            self._before_episode()
         if self._factory.fresh_each_episode:
             self._made[row].env.close()
             self._made[row] = self._factory.make()

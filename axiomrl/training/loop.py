@@ -41,7 +41,7 @@ class TrainingProgress:
     total_timesteps: int
     duration_s: float
     env_steps_per_s: float
-    phase: str  # "training", "evaluating" or "saving"
+    phase: str  # "training", "evaluating", "saving" or "testing"
     rollout_return_mean: float | None
     eval_return_mean: float | None
     best: float | None
@@ -116,7 +116,7 @@ class Training:
             self._leave_if_asked()
             self._block()
         self._leave_if_asked()
-        self._report("training", force=True)
+        self.report("training", force=True)
 
     def _begin(self) -> None:
         """Evaluate and checkpoint before the first step of this run directory."""
@@ -162,7 +162,7 @@ class Training:
             gradient_steps=algorithm.gradient_steps,
             duration_s=self._duration(),
         )
-        self._report("training")
+        self.report("training")
 
     def _count(self, episodes: list[Episode]) -> None:
         self.counters.episodes += len(episodes)
@@ -183,7 +183,7 @@ class Training:
 
     def _evaluate(self) -> Metrics:
         assert self.evaluator is not None
-        self._report("evaluating", force=True)
+        self.report("evaluating", force=True)
         started = self._clock()
         scored = self.evaluator.score(
             self.algorithm, self.environments.normalizer, index=self.counters.evaluations
@@ -224,7 +224,7 @@ class Training:
         self.run.mark_best(checkpoint, step=self.counters.env_steps, metric=metric, value=value)
 
     def _checkpoint(self) -> Path:
-        self._report("saving")
+        self.report("saving")
         step = self.counters.env_steps
         path = self.run.save_checkpoint(
             step, lambda target: checkpoints.save(target, self.state_dict())
@@ -316,7 +316,8 @@ class Training:
             hint=f"{kept}try a smaller hyperparameters.learning_rate",
         )
 
-    def _report(self, phase: str, *, force: bool = False) -> None:
+    def report(self, phase: str, *, force: bool = False) -> None:
+        """Tell `on_progress` where training stands, unless it was told a moment ago."""
         if self._on_progress is None:
             return
         now = self._clock()

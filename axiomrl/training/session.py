@@ -14,14 +14,14 @@ from axiomrl.config.schema import TrainConfig
 from axiomrl.config.secrets import MASK
 from axiomrl.errors import CheckpointError, InputError, RunAliveError
 from axiomrl.runs.creation import Parent
-from axiomrl.runs.layout import checkpoint_step
+from axiomrl.runs.layout import CHECKPOINTS, checkpoint_name, checkpoint_step
 from axiomrl.runs.run import Run
 from axiomrl.training import checkpoints
-from axiomrl.training.assembly import Parts, build, make_evaluator
+from axiomrl.training.assembly import Parts, build
 from axiomrl.training.evaluation import Episodes
 from axiomrl.training.interrupts import stop_on_signals
 from axiomrl.training.loop import OnProgress, Training, TrainingProgress
-from axiomrl.training.seeding import Stream
+from axiomrl.training.scoring import lacks_final_test, play_final_test, score_state
 
 if TYPE_CHECKING:
     from axiomrl.runs.record import RunRecord
@@ -51,16 +51,23 @@ class Scores(Episodes):
 def start(
     config: TrainConfig,
     *,
+    directory: Path | None = None,
     command: Sequence[str] | None = None,
     on_progress: OnProgress | None = None,
 ) -> Finished:
-    """Train a new run to its end.
+    """Train a new run to its end, in the exact `directory` or in a new one of its own.
 
     Raises InputError before any run directory exists, Interrupted after a signal (the run is
     checkpointed), DivergedError when the parameters stop being finite.
     """
     parts = build(config)
-    run = Run.create(config, command=command, device=parts.device, engine=parts.engine)
+    run = Run.create(
+        config,
+        directory=directory,
+        command=command,
+        device=parts.device,
+        engine=parts.engine,
+    )
     return _train(parts, run, on_progress)
 
 
@@ -158,19 +165,7 @@ def score(
     path, note = _checkpoint_named(target, checkpoint)
     state = checkpoints.load(path)
     _require_same(state, config, path)
-    evaluator = make_evaluator(
-        config, episodes=episodes, deterministic=deterministic, stream=Stream.SCORING
-    )
-    parts = build(replace(config, evaluation=replace(config.evaluation, every=0)), scoring=True)
-    try:
-        parts.algorithm.load_state_dict(state["algorithm"])
-        normalizer = parts.environments.normalizer
-        if normalizer is not None:
-            normalizer.load_state_dict(state["environments"]["normalizer"])
-        scored = evaluator.score(parts.algorithm, normalizer, index=0)
-    finally:
-        parts.close()
-        evaluator.close()
+    scored = score_state(config, state, episodes=episodes, deterministic=deterministic)
     return Scores(
         returns=scored.returns,
         lengths=scored.lengths,
@@ -208,6 +203,10 @@ def _train(
             training.train(is_new=state is None or is_child)
         finally:
             parts.close()
+        if parts.config.test.episodes:
+            training.report("testing", force=True)
+            final = checkpoint_name(training.counters.env_steps)
+            play_final_test(parts.config, run, run.directory / CHECKPOINTS / final, stop=stop)
     return Finished(run.directory, "completed", training.counters.env_steps)
 
 
@@ -276,15 +275,20 @@ def _already_complete(
         + shlex.join(["axiomrl", "resume", str(record.directory)])
         + f" --total-timesteps {2 * config.total_timesteps}"
     )
-    if record.status != "completed" and total == config.total_timesteps:
-        state = checkpoints.load(record.checkpoints()[-1])
-        with Run.reopen(record.directory, command=command) as run:
-            _rewind(run, config, state)
+    lacks_test = lacks_final_test(config, record.metadata.get("latest_metrics"))
+    is_unfinished = record.status != "completed"
+    if (is_unfinished or lacks_test) and total == config.total_timesteps:
+        final = record.checkpoints()[-1]
+        state = checkpoints.load(final)
+        with Run.reopen(record.directory, command=command) as run, stop_on_signals() as stop:
+            if is_unfinished:
+                _rewind(run, config, state)
             run.record_progress(
                 env_steps=reached,
                 gradient_steps=state["gradient_steps"],
                 duration_s=state["counters"]["duration_s"],
             )
+            play_final_test(config, run, final, stop=stop)
     return Finished(record.directory, "completed", reached, note)
 
 
