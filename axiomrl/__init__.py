@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from axiomrl.config import TrainConfig, load_config
     from axiomrl.tracking import ExperimentManager, ExperimentRecord
+    from axiomrl.training.seeding import set_training_seed
     from axiomrl.training.session import Finished, Scores, resume, score
     from axiomrl.training.session import start as train
 
@@ -21,6 +22,7 @@ __all__ = [
     "load_config",
     "resume",
     "score",
+    "set_training_seed",
     "train",
 ]
 
@@ -34,6 +36,7 @@ _PUBLIC = {
     "load_config": "axiomrl.config:load_config",
     "resume": "axiomrl.training.session:resume",
     "score": "axiomrl.training.session:score",
+    "set_training_seed": "axiomrl.training.seeding:set_training_seed",
     "train": "axiomrl.training.session:start",
 }
 

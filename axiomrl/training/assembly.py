@@ -19,7 +19,7 @@ from axiomrl.training.environments import Environments
 from axiomrl.training.evaluation import Evaluator
 from axiomrl.training.factory import evaluation_settings
 from axiomrl.training.replay_files import ReplayFiles
-from axiomrl.training.seeding import Stream, set_training_seed
+from axiomrl.training.seeding import Stream, seed_global_generators
 
 
 @dataclass
@@ -56,7 +56,7 @@ def build(config: TrainConfig, *, scoring: bool = False) -> Parts:
     """Environments, algorithm and evaluator; every input error is raised here."""
     threadpool_limits(limits=config.threads)
     engine, device = _engine_and_device(config)
-    set_training_seed(config.seed, config.deterministic and engine == "torch")
+    seed_global_generators(config.seed, deterministic=config.deterministic and engine == "torch")
     _require_usable_best_metric(config)
     kind = algorithm_class(config.algo)
     environments = Environments(

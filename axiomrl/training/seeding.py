@@ -1,12 +1,16 @@
 """Seeds and generators, each derived from the run's seed and a name for its purpose.
 
-Nothing in axiomrl draws from a global generator on purpose. `set_training_seed` seeds the global
-ones all the same, for custom environments and wrappers that use them.
+Nothing in axiomrl draws from a global generator on purpose. They are seeded all the same, for
+custom environments and wrappers that use them.
 """
 
 from __future__ import annotations
 
+import importlib
+import os
 import random
+import sys
+from collections.abc import Callable
 from enum import IntEnum
 
 import numpy as np
@@ -45,14 +49,23 @@ def generator(run_seed: int, *purpose: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(sequence))
 
 
-def set_training_seed(seed: int, deterministic: bool = False) -> None:
-    """Seed Python, NumPy and, where torch is loaded, torch on every device.
+def set_training_seed(seed: int, deterministic: bool = False) -> Callable[[int], None]:
+    """Seed the global generators of Python, NumPy and torch, on the CPU and on every GPU.
 
-    With `deterministic`, torch is loaded and asked for deterministic kernels. Training does not
-    depend on these generators; environments and wrappers of your own may.
+    Returns what a torch DataLoader takes as `worker_init_fn`, so that its workers are seeded as
+    well. With `deterministic`, torch is asked for deterministic kernels; where it has none, it
+    warns. Training by axiomrl needs no call of this: it is for loops of one's own.
     """
-    import sys
+    importlib.import_module("torch")  # a torch that is loaded later would not be seeded
+    seed_global_generators(seed, deterministic=deterministic)
+    return seed_worker
 
+
+def seed_global_generators(seed: int, *, deterministic: bool) -> None:
+    """As `set_training_seed`, but torch is left out where it is not loaded and not asked for.
+
+    To load it takes longer than many trainings on the hand-written engine.
+    """
     random.seed(seed)
     np.random.seed(seed % 2**32)  # the global generator is the point here
     if deterministic or "torch" in sys.modules:
@@ -60,4 +73,20 @@ def set_training_seed(seed: int, deterministic: bool = False) -> None:
 
         torch.manual_seed(seed)
         if deterministic:
+            # read by cuBLAS when its first handle is made, without which it is not deterministic
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+            torch.backends.cudnn.benchmark = False
             torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def seed_worker(worker: int) -> None:
+    """Seed Python and NumPy in a DataLoader's worker process.
+
+    torch has been seeded there by the DataLoader, from the main process's generator: otherwise
+    in every worker and every epoch, equally in every repetition. The others follow it.
+    """
+    import torch
+
+    seed = torch.initial_seed()
+    random.seed(seed)
+    np.random.seed(seed % 2**32)

@@ -1,13 +1,21 @@
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from axiomrl.training.seeding import Stream, episode_seed, generator, set_training_seed
+import axiomrl
+from axiomrl import set_training_seed
+from axiomrl.training.seeding import Stream, episode_seed, generator
 
 SEEDS = st.integers(0, 2**40)
 INDICES = st.integers(0, 10_000)
@@ -80,3 +88,57 @@ def test_set_training_seed_makes_global_generators_reproducible() -> None:
 def test_a_run_seed_of_more_than_32_bits_is_fine() -> None:
     set_training_seed(2**40 + 1)
     assert generator(2**40 + 1, 0).random() != generator(1, 0).random()
+
+
+class Draws(torch.utils.data.Dataset[list[float]]):
+    """What the three generators of a worker give."""
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int) -> list[float]:
+        return [random.random(), np.random.random(), torch.rand(()).item()]
+
+
+def test_workers_are_seeded_differently_each_and_equally_in_every_repetition() -> None:
+    repetitions = []
+    for _ in range(2):
+        init = set_training_seed(5)
+        loader = torch.utils.data.DataLoader(
+            Draws(), batch_size=None, num_workers=2, worker_init_fn=init
+        )
+        repetitions.append([[tuple(draws) for draws in loader] for _ in range(2)])
+    first, again = repetitions
+    assert first == again
+    everything = [value for epoch in first for draws in epoch for value in draws]
+    assert len(set(everything)) == len(everything) == 2 * 4 * 3
+
+
+@pytest.fixture
+def _torch_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.usefixtures("_torch_settings")
+def test_deterministic_kernels_are_asked_for_on_request_only() -> None:
+    set_training_seed(1)
+    assert not torch.are_deterministic_algorithms_enabled()
+    set_training_seed(1, deterministic=True)
+    assert torch.are_deterministic_algorithms_enabled()
+    assert not torch.backends.cudnn.benchmark
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+
+
+def test_torch_is_seeded_even_where_it_was_not_loaded_yet() -> None:
+    code = (
+        "import sys, axiomrl; loaded = 'torch' in sys.modules; axiomrl.set_training_seed(3); "
+        "import torch; print(loaded, torch.initial_seed())"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(axiomrl.__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False", "3"]
