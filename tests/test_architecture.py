@@ -39,6 +39,7 @@ LAYERS = (
     {"tracking", "artifacts"},
     {"reports"},
     {"runtime"},  # training/ and the files of algorithms/
+    {"study"},
     {"cli"},
     {"__main__"},
 )

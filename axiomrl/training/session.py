@@ -60,6 +60,11 @@ def start(
     Raises InputError before any run directory exists, Interrupted after a signal (the run is
     checkpointed), DivergedError when the parameters stop being finite.
     """
+    if config.mode != "train":
+        raise InputError(
+            f"mode: {config.mode} asks for a study, not for one run",
+            hint="run it with `axiomrl train`, or set mode: train",
+        )
     parts = build(config)
     run = Run.create(
         config,

@@ -1,0 +1,1 @@
+"""Studies: one configuration with several seeds, and what came of them."""

@@ -1,0 +1,150 @@
+"""Studies of real training: killed and resumed, replayed from a seed, read by reports."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from axiomrl import train
+from axiomrl.config import ExperimentsRunnerConfig, TrainConfig, config_from_mapping
+from axiomrl.errors import InputError
+from axiomrl.runs.record import RunRecord
+from axiomrl.runs.store import RunStore
+from axiomrl.study.runner import run_one, run_study
+from tests.training.resume_harness import differences
+
+from .conftest import state_in, states_in, summary_in
+
+ROOT = Path(__file__).resolve().parents[2]
+SEEDS = [42, 2**31 - 1]
+
+
+def values(folder: Path, **runner: Any) -> dict[str, Any]:
+    return {
+        "algo": "ppo",
+        "env_id": "CartPole-v1",
+        "total_timesteps": 256,
+        "hyperparameters": {"n_steps": 64, "batch_size": 32, "n_epochs": 1, "hidden_sizes": [8]},
+        "evaluation": {"every": 128, "episodes": 2},
+        "checkpoint": {"every": 64, "keep": 2},
+        "test": {"episodes": 3},
+        "mode": "run-experiments",
+        "experiments_runner": {"seeds": SEEDS, "output_base_dir": str(folder), **runner},
+    }
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study that nothing has interrupted."""
+    folder = tmp_path_factory.mktemp("whole") / "study"
+    assert run_study(config_from_mapping(values(folder))).is_completed
+    return folder
+
+
+def rows_of(directory: Path) -> list[dict[str, Any]]:
+    lines = (directory / "metrics.jsonl").read_text().splitlines()
+    return [
+        {name: value for name, value in json.loads(line).items() if name[:5] != "time_"}
+        for line in lines
+    ]
+
+
+def test_every_run_is_scored_and_reports_read_it(whole: Path) -> None:
+    found = RunStore(whole).scan()
+    assert found.problems == []
+    assert {record.metadata["seed"] for record in found.records} == set(SEEDS)
+    header = list(summary_in(whole)[0])
+    assert {"eval_return_mean", "test_return_mean", "test_episodes"} <= set(header)
+    assert not [name for name in header if name.startswith("time_")]
+
+
+def test_a_run_replayed_from_its_seed_is_the_same_bit_for_bit(whole: Path, tmp_path: Path) -> None:
+    plain = {**values(tmp_path), "mode": "train", "experiments_runner": {}}
+    config = config_from_mapping({**plain, "seed": SEEDS[1], "output_dir": str(tmp_path)})
+    directory = train(config).directory
+    assert rows_of(directory) == rows_of(whole / f"run_01_seed{SEEDS[1]}")
+    assert differences(directory, whole / f"run_01_seed{SEEDS[1]}") == []
+
+
+KILLED = """
+import json, os, signal, sys
+from axiomrl.config import config_from_mapping
+from axiomrl.study.runner import Display, run_study
+
+class Killing(Display):
+    def watch(self, plan, run):
+        from contextlib import nullcontext
+        def told(progress):
+            if run.run == 1 and progress.env_steps >= 128:
+                os.kill(os.getpid(), int(sys.argv[2]))
+        return nullcontext(told)
+
+run_study(config_from_mapping(json.loads(sys.argv[1])), display=Killing())
+"""
+
+
+def stopped(folder: Path, number: signal.Signals) -> subprocess.CompletedProcess[str]:
+    """A study that a signal ends in its second run."""
+    return subprocess.run(
+        [sys.executable, "-c", KILLED, json.dumps(values(folder)), str(int(number))],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda n: n.name)
+def test_a_stopped_study_ends_as_if_it_had_never_stopped(
+    whole: Path, folder: Path, number: signal.Signals
+) -> None:
+    ended = stopped(folder, number)
+    second = RunRecord.read(folder / f"run_01_seed{SEEDS[1]}")
+    if number == signal.SIGKILL:
+        assert ended.returncode == -signal.SIGKILL
+        assert (states_in(folder), second.status) == (["completed", "running"], "dead")
+    else:
+        assert "Interrupted" in ended.stderr
+        assert (states_in(folder)[1], second.status) == ("interrupted", "interrupted")
+    first = (folder / f"run_00_seed{SEEDS[0]}" / "metadata.json").read_bytes()
+
+    assert run_study(config_from_mapping(values(folder, resume=True))).is_completed
+    assert summary_in(folder) == summary_in(whole)
+    for run in state_in(folder)["runs"]:
+        assert differences(folder / run["directory"], whole / run["directory"]) == []
+    assert (folder / f"run_00_seed{SEEDS[0]}" / "metadata.json").read_bytes() == first
+    assert "resumes" in RunRecord.read(second.directory).metadata  # not begun again
+
+
+def one_run(folder: Path, **changes: Any) -> TrainConfig:
+    plain = {**values(folder), "mode": "train", "experiments_runner": {}}
+    return config_from_mapping({**plain, **changes})
+
+
+def test_run_one_reports_what_went_wrong(tmp_path: Path) -> None:
+    outcome = run_one(one_run(tmp_path, env_id="NoSuch-v0"), tmp_path / "run")
+    assert (outcome.state, outcome.directory) == ("failed", tmp_path / "run")
+    assert isinstance(outcome.error, InputError)
+    assert not (tmp_path / "run").exists()
+
+
+def test_run_one_leaves_a_completed_run_alone(tmp_path: Path) -> None:
+    config, directory = one_run(tmp_path, total_timesteps=64), tmp_path / "run"
+    assert run_one(config, directory).state == "completed"
+    before = (directory / "metadata.json").read_bytes()
+    assert run_one(config, directory).state == "completed"
+    assert (directory / "metadata.json").read_bytes() == before
+
+
+def test_a_study_is_not_trained_as_one_run(tmp_path: Path) -> None:
+    config = config_from_mapping(values(tmp_path))
+    assert config.experiments_runner != ExperimentsRunnerConfig()
+    with pytest.raises(InputError, match="mode: run-experiments"):
+        train(config)
