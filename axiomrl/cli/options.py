@@ -44,6 +44,16 @@ Threads = Annotated[
 Quiet = Annotated[
     bool, typer.Option("--quiet", help="Print nothing but the run directory and errors.")
 ]
+RetryFailed = Annotated[
+    bool, typer.Option("--retry-failed", help="Of a study that is resumed, repeat failed runs.")
+]
+AllowConfigChange = Annotated[
+    bool,
+    typer.Option(
+        "--allow-config-change",
+        help="Resume a study with a changed configuration: for the runs not yet begun.",
+    ),
+]
 RunsDir = Annotated[
     Path,
     typer.Option("--runs-dir", metavar="DIR", help="Folder in which runs are looked up by name."),

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from axiomrl.cli import terminal
-from axiomrl.cli.options import Device, Imports, Quiet, Settings, Threads, import_modules, scalar
+from axiomrl.cli.options import (
+    AllowConfigChange,
+    Device,
+    Imports,
+    Quiet,
+    RetryFailed,
+    Settings,
+    Threads,
+    import_modules,
+    scalar,
+)
 from axiomrl.cli.terminal import Invocation
 from axiomrl.errors import InputError
+
+if TYPE_CHECKING:
+    from axiomrl.config import TrainConfig
 
 EXAMPLES = """\b
 Examples:
   axiomrl train --config configs/ppo/cartpole.yaml
   axiomrl train --config configs/ppo/cartpole.yaml --seeds 1,2,3
+  axiomrl train --config study.yaml --set experiments_runner.resume=true
   axiomrl train --config configs/ppo/cartpole.yaml \\
     --set hyperparameters.learning_rate=1e-3 --total-timesteps 50000
 """
@@ -46,15 +61,17 @@ def run(
     ] = None,
     device: Device = None,
     threads: Threads = None,
+    retry_failed: RetryFailed = False,
+    allow_config_change: AllowConfigChange = False,
     imports: Imports = None,
     quiet: Quiet = False,
 ) -> None:
     """Train an agent and leave a complete, resumable run directory.
 
     Flags win over --set, --set wins over the file. The run directory is printed on stdout,
-    everything else on stderr.
+    everything else on stderr. With `mode: run-experiments` the file is a study: its runs are
+    made one after another, in its folder. With --seed it is one plain run all the same.
     """
-    from axiomrl.cli.series import train_each
     from axiomrl.config import load_config
 
     import_modules(imports)
@@ -71,8 +88,56 @@ def run(
             for chosen in _chosen_seeds(seeds, seed)
         ]
         invocation: Invocation = context.obj
-        code = train_each(configs, invocation=invocation, imports=imports or (), quiet=quiet)
+        if configs[0].mode == "run-experiments" and seed is None:
+            if seeds is not None:
+                raise InputError(
+                    f"--seeds: {config} is a study, and says its seeds itself",
+                    hint="use --set 'experiments_runner.seeds=[1, 2, 3]', or --seed for one run",
+                )
+            from axiomrl.cli.study_display import run_and_show
+
+            code = run_and_show(
+                _in_folder(configs[0], output_dir),
+                source=str(config),
+                invocation=invocation,
+                imports=imports or (),
+                quiet=quiet,
+                retry_failed=retry_failed,
+                allow_config_change=allow_config_change,
+            )
+        else:
+            _refuse_study_flags(retry_failed, allow_config_change, config)
+            from axiomrl.cli.series import train_each
+
+            plain = [_as_one_run(each) for each in configs]
+            code = train_each(plain, invocation=invocation, imports=imports or (), quiet=quiet)
     raise typer.Exit(code)
+
+
+def _in_folder(config: TrainConfig, output_dir: str | None) -> TrainConfig:
+    """A study, in the folder that `--output-dir` names if it was given."""
+    if output_dir is None:
+        return config
+    runner = replace(config.experiments_runner, output_base_dir=output_dir)
+    return replace(config, experiments_runner=runner)
+
+
+def _as_one_run(config: TrainConfig) -> TrainConfig:
+    from axiomrl.config import ExperimentsRunnerConfig
+
+    return replace(config, mode="train", experiments_runner=ExperimentsRunnerConfig())
+
+
+def _refuse_study_flags(retry_failed: bool, allow_config_change: bool, config: Path) -> None:
+    for is_given, flag in (
+        (retry_failed, "--retry-failed"),
+        (allow_config_change, "--allow-config-change"),
+    ):
+        if is_given:
+            raise InputError(
+                f"{flag}: {config} is trained as one run, not as a study",
+                hint="a study has mode: run-experiments",
+            )
 
 
 def _chosen_seeds(text: str | None, seed: str | None) -> list[dict[str, int]]:
