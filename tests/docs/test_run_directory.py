@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,12 @@ from typing import Any
 import pytest
 
 from axiomrl.artifacts import ArtifactRecords
-from axiomrl.config import BenchmarkConfig
+from axiomrl.config import BenchmarkConfig, TrainConfig, config_from_mapping
 from axiomrl.metrics import METRICS
 from axiomrl.runs.run import Run
+from axiomrl.study.plan import Plan, PlannedRun
+from axiomrl.study.runner import Display, RunOutcome, run_study
+from axiomrl.study.summary import Result, summary_rows
 
 from .conftest import Command
 from .pages import DOCS, snippets, table_under
@@ -24,7 +28,7 @@ PAGE = DOCS / "reference" / "run-directory.md"
 EXTENDING = DOCS / "how-to" / "resume-and-extend.md"
 
 # Their keys are names of packages, metrics and settings, documented elsewhere.
-OPEN = ("versions", "resumes[].versions", "latest_metrics", "non_finite_metrics")
+OPEN = ("config", "versions", "resumes[].versions", "latest_metrics", "non_finite_metrics")
 SETTINGS = {f"benchmark.{field.name}" for field in fields(BenchmarkConfig)}
 
 ONLY_OFF_POLICY = {"checkpoints/replay_<n>.rows"}  # PPO, which is run here, has no replay memory
@@ -38,6 +42,13 @@ evaluation: {every: 256, episodes: 1}
 logging: {every: 1}
 benchmark: {suite: classic-control, preset_name: ppo-pendulum}
 """
+
+STUDY = {
+    "algo": "ppo",
+    "env_id": "Pendulum-v1",
+    "total_timesteps": 512,
+    "mode": "run-experiments",
+}
 
 
 @pytest.fixture
@@ -173,3 +184,36 @@ def test_every_metric_that_a_run_writes_is_known(run: Path) -> None:
     assert set(metadata(run)["latest_metrics"]) <= set(METRICS)
     curve = read["evaluation_curve"](run)
     assert [step for step, _ in curve] == [0, 256, 512]
+
+
+def test_every_key_of_runner_state_json_is_documented(folder: Path, axiomrl: Command) -> None:
+    class Looking(Display):
+        """Reads the file while a run is on."""
+
+        def watch(self, plan: Plan, run: PlannedRun) -> AbstractContextManager[None]:
+            found.append(json.loads((folder / "study" / "runner_state.json").read_text()))
+            return nullcontext()
+
+    def fail(config: TrainConfig, directory: Path, **options: Any) -> RunOutcome:
+        return RunOutcome("failed", RuntimeError("on purpose"), directory)
+
+    found: list[dict[str, Any]] = []
+    runner = {"seeds": [1, 2], "output_base_dir": str(folder / "study")}
+    config = {**STUDY, "experiments_runner": runner}
+    run_study(config_from_mapping(config), train=fail, display=Looking())
+    seen = {key for content in found for key in keys(content)}
+    assert set(table_under(PAGE, "### `runner_state.json`")) == seen
+    paths = set(table_under(PAGE, "## The folder of a study"))
+    assert {"run_<ii>_seed<seed>/", "runner_state.json", "summary.csv"} <= paths
+
+
+def test_the_summary_that_is_shown_is_the_one_that_is_written() -> None:
+    (shown,) = [each.text for each in snippets(PAGE, "text") if each.text.startswith("run,")]
+    values = zip((42, 101, 28), (12.40, 12.61, 12.38), (0.82, 0.825, 0.818), strict=True)
+    results = [
+        Result(run=run, seed=seed, directory="", state="completed", config_hash=None,
+               duration_s=duration, env_steps=1, metrics={"eval_return_mean": value})
+        for run, (seed, duration, value) in enumerate(values)
+    ]  # fmt: skip
+    header, rows = summary_rows(results)
+    assert shown == "".join(",".join(row) + "\n" for row in [header, *rows])
