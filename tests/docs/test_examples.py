@@ -15,6 +15,7 @@ from .pages import DOCS, commands, save_files
 
 ADD_AN_ALGORITHM = DOCS / "how-to" / "add-an-algorithm.md"
 OWN_ENVIRONMENT = DOCS / "how-to" / "own-environment.md"
+RUN_MANY_SEEDS = DOCS / "how-to" / "run-many-seeds.md"
 FIRST_RUN = DOCS / "tutorials" / "first-run.md"
 
 
@@ -26,6 +27,8 @@ def follow(page: Path, axiomrl: Command, *, steps: int) -> int:
             continue
         if words[0] == "train":
             words += ["--total-timesteps", str(steps)]
+        if words[:2] == ["study", "run"]:
+            words += ["--set", f"total_timesteps={steps}"]
         if words[0] == "eval":
             words += ["--episodes", "2"]
         axiomrl(*words)
@@ -47,6 +50,19 @@ def test_the_environment_of_the_example_is_trained_and_scored(
 ) -> None:
     assert save_files(OWN_ENVIRONMENT, folder) == ["reach.py", "reach.yaml"]
     assert follow(OWN_ENVIRONMENT, axiomrl, steps=1024) >= 4
+
+
+def test_the_study_of_the_example_is_run_summarised_and_resumed(
+    axiomrl: Command, folder: Path
+) -> None:
+    assert save_files(RUN_MANY_SEEDS, folder) == ["study.yaml"]
+    path = folder / "study.yaml"
+    path.write_text(path.read_text().replace("50000", "256").replace("s: 100", "s: 2"))
+    assert follow(RUN_MANY_SEEDS, axiomrl, steps=256) == 9
+    found = RunStore(folder / "outputs" / "my_study").scan()
+    assert sorted(record.metadata["seed"] for record in found.records) == [28, 42, 101]
+    assert all("test_return_mean" in each.metadata["latest_metrics"] for each in found.records)
+    assert len(RunStore(folder / "outputs" / "experiments_runner").scan().records) == 5
 
 
 def test_the_algorithm_of_the_example_trains_on_both_engines(
