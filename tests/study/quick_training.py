@@ -27,10 +27,16 @@ def study(folder: Path, *, changes: Mapping[str, Any] | None = None, **runner: A
 
 
 class QuickTraining:
-    """Gives each seed the metrics that it is told to give, or an error."""
+    """Gives each seed the metrics that it is told to give, or an error; `last_words` before it."""
 
-    def __init__(self, metrics: Mapping[int, Mapping[str, float] | Exception]) -> None:
+    def __init__(
+        self,
+        metrics: Mapping[int, Mapping[str, float] | Exception],
+        *,
+        last_words: Mapping[str, float] | None = None,
+    ) -> None:
         self.metrics = dict(metrics)
+        self.last_words = last_words
         self.trained: list[int] = []  # seeds, in the order in which they were asked for
 
     def __call__(
@@ -59,7 +65,8 @@ class QuickTraining:
             run = Run.create(config, directory=directory, command=command)
         with run:
             metrics = self.metrics[config.seed]
-            if isinstance(metrics, Exception):
-                raise metrics
             run.record_progress(env_steps=100, gradient_steps=1, duration_s=0.25)
+            if isinstance(metrics, Exception):
+                run.log(self.last_words or {}, step=100, duration_s=0.25)
+                raise metrics
             run.log(metrics, step=100, duration_s=0.25)

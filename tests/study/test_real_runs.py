@@ -143,6 +143,12 @@ def test_run_one_leaves_a_completed_run_alone(tmp_path: Path) -> None:
     assert (directory / "metadata.json").read_bytes() == before
 
 
+def test_run_one_makes_again_what_a_kill_left_half_made(tmp_path: Path) -> None:
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "run" / "config.yaml").write_text("{}")
+    assert run_one(one_run(tmp_path, total_timesteps=64), tmp_path / "run").state == "completed"
+
+
 def test_a_study_is_not_trained_as_one_run(tmp_path: Path) -> None:
     config = config_from_mapping(values(tmp_path))
     assert config.experiments_runner != ExperimentsRunnerConfig()

@@ -85,7 +85,9 @@ def test_a_failed_run_does_not_become_the_best_of_negative_ones(folder: Path) ->
         2: RuntimeError("broken"),
         3: {"eval_return_mean": -100.0},
     }
-    outcome = run_study(study(folder, seeds=[1, 2, 3]), train=QuickTraining(metrics))
+    training = QuickTraining(metrics, last_words={"eval_return_mean": 10.0})
+    outcome = run_study(study(folder, seeds=[1, 2, 3]), train=training)
+    assert (folder / "summary.csv").read_text().splitlines()[2] == "1,2,,"
     assert [row["eval_return_mean"] for row in summary_in(folder)] == [
         "-200.000000", "", "-100.000000", "-150.000000", "70.710678",
     ]  # fmt: skip
