@@ -13,10 +13,10 @@ from typing import Any, Self
 from axiomrl.errors import AxiomRLError, InputError, Interrupted, did_you_mean
 from axiomrl.runs import provenance
 from axiomrl.runs.clock import timestamp, utc_now
+from axiomrl.runs.json_values import to_json, to_json_object
 from axiomrl.tracking.histories import DEFAULT_FOLDER, Entry, HistoryFolder
 from axiomrl.tracking.names import checked_id, id_for
 from axiomrl.tracking.record import END_STATES, EndState, ExperimentRecord
-from axiomrl.tracking.values import to_json, to_json_object
 
 DESCRIBED = ("precision", "model_size", "dataset_version", "hardware_constraint_mode")
 """Metadata that every record has: "unknown" where it was not given."""

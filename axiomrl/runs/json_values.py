@@ -1,4 +1,4 @@
-"""Anything a training loop has at hand, in JSON's own types."""
+"""Anything that Python code has at hand, in JSON's own types."""
 
 from __future__ import annotations
 

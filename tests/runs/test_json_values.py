@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from axiomrl.errors import InputError
-from axiomrl.tracking.values import to_json, to_json_object
+from axiomrl.runs.json_values import to_json, to_json_object
 
 
 class Colour(enum.Enum):
