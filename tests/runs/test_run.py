@@ -71,6 +71,19 @@ def test_taken_name_is_tried_again_with_a_later_time(make_config: MakeConfig) ->
     ]  # fmt: skip
 
 
+def test_run_can_be_made_in_an_exact_directory_that_is_not_there(
+    make_config: MakeConfig, tmp_path: Path
+) -> None:
+    directory = tmp_path / "study" / "run_00_seed42"
+    with Run.create(make_config(seed=42), directory=directory) as run:
+        assert run.directory == directory
+        assert metadata_of(run)["output_dir"] == str(directory)
+    with pytest.raises(InputError, match="run_00_seed42 cannot be written: File exists"):
+        Run.create(make_config(seed=42), directory=directory)
+    assert json.loads((directory / "metadata.json").read_text()) == run.metadata
+    assert os.listdir(directory.parent) == ["run_00_seed42"]
+
+
 def test_new_run_has_everything_that_is_always_there(make_config: MakeConfig) -> None:
     config = make_config(seed=3, tags=("a", "b"), env_id="ALE/Pong-v5")
     with Run.create(config, command=["axiomrl", "train"], device="cuda", engine="torch") as run:
