@@ -42,6 +42,15 @@ class ArtifactRef:
         """The artifact's full address."""
         return f"{self.url.rstrip('/')}/{self.key}"
 
+    @property
+    def path(self) -> Path | None:
+        """The artifact's file, where it was stored in a folder of this machine."""
+        from urllib.parse import urlsplit
+        from urllib.request import url2pathname
+
+        parts = urlsplit(self.url)
+        return Path(url2pathname(parts.path)) / self.key if parts.scheme == "file" else None
+
     def to_mapping(self) -> dict[str, Any]:
         """The reference in JSON's types."""
         return asdict(self)

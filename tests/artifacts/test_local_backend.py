@@ -163,6 +163,12 @@ def test_of_processes_that_put_different_content_exactly_one_succeeds(
     assert LocalBackend(root).fetch(ref, tmp_path / "copy").is_file()
 
 
+def test_reference_tells_its_file_where_there_is_one(tmp_path: Path, source: Path) -> None:
+    ref = LocalBackend(tmp_path / "a folder, 100 %").put("a/b.pt", source)
+    assert ref.path == tmp_path / "a folder, 100 %" / "a" / "b.pt"
+    assert replace(ref, url="s3://bucket").path is None
+
+
 def test_a_full_disk_is_told_and_leaves_nothing(
     root: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
