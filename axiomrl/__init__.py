@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from axiomrl.config import TrainConfig, load_config
+    from axiomrl.results import ExperimentResult, RunResult
     from axiomrl.tracking import ExperimentManager, ExperimentRecord
     from axiomrl.training.seeding import set_training_seed
     from axiomrl.training.session import Finished, Scores, resume, score
@@ -16,7 +17,9 @@ __version__ = "0.1.0"
 __all__ = [
     "ExperimentManager",
     "ExperimentRecord",
+    "ExperimentResult",
     "Finished",
+    "RunResult",
     "Scores",
     "TrainConfig",
     "load_config",
@@ -30,7 +33,9 @@ __all__ = [
 _PUBLIC = {
     "ExperimentManager": "axiomrl.tracking:ExperimentManager",
     "ExperimentRecord": "axiomrl.tracking:ExperimentRecord",
+    "ExperimentResult": "axiomrl.results:ExperimentResult",
     "Finished": "axiomrl.training.session:Finished",
+    "RunResult": "axiomrl.results:RunResult",
     "Scores": "axiomrl.training.session:Scores",
     "TrainConfig": "axiomrl.config:TrainConfig",
     "load_config": "axiomrl.config:load_config",

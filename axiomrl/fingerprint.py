@@ -27,9 +27,13 @@ def canonical(config: TrainConfig) -> str:
 
     Raises ValueError if it holds a NaN or an infinity.
     """
-    return json.dumps(
-        _block(config), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
-    )
+    return _text(_block(config))
+
+
+def run_config(config: TrainConfig) -> dict[str, Any]:
+    """The settings that count, normalised, in plain containers: what `canonical` says of them."""
+    plain: dict[str, Any] = json.loads(canonical(config))
+    return plain
 
 
 def config_hash(config: TrainConfig, *, parent_hash: str | None = None) -> str:
@@ -37,13 +41,27 @@ def config_hash(config: TrainConfig, *, parent_hash: str | None = None) -> str:
 
     A run that continues another mixes in its parent's hash, and so never equals a fresh run.
     """
-    text = canonical(config) + (f"\n{parent_hash}" if parent_hash is not None else "")
-    return hashlib.sha256(text.encode("ascii")).hexdigest()[:_DIGITS]
+    return _digest(canonical(config) + (f"\n{parent_hash}" if parent_hash is not None else ""))
+
+
+def hash_of(run_config: Mapping[str, Any]) -> str:
+    """The config_hash of what `run_config` gave, also once it has been to JSON and back."""
+    return _digest(_text(run_config))
 
 
 def run_id(config: TrainConfig, *, parent_hash: str | None = None) -> str:
     """`seed<N>-<config_hash>`: equal for repeated attempts at one configuration and seed."""
     return f"seed{config.seed}-{config_hash(config, parent_hash=parent_hash)}"
+
+
+def _text(values: Mapping[str, Any]) -> str:
+    return json.dumps(
+        values, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+    )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("ascii")).hexdigest()[:_DIGITS]
 
 
 def _block(block: Any) -> dict[str, Any]:

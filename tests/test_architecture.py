@@ -37,6 +37,7 @@ LAYERS = (
     {"suites"},
     {"runs"},
     {"tracking", "artifacts"},
+    {"results"},
     {"reports"},
     {"runtime"},  # training/ and the files of algorithms/
     {"study"},
