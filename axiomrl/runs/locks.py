@@ -36,6 +36,24 @@ def locked(path: Path, *, patience_s: float = PATIENCE_S) -> Iterator[None]:
         os.close(handle)
 
 
+@contextmanager
+def locked_if_free(path: Path) -> Iterator[bool]:
+    """Hold the lock file `path` for a block unless somebody else has it; says whether it is held.
+
+    Raises AxiomRLError if the file system has no locks.
+    """
+    handle = open_lock_file(path)
+    try:
+        is_held = _is_locked_by_us(handle, path)
+        try:
+            yield is_held
+        finally:
+            if is_held:
+                _unlock(handle)
+    finally:
+        os.close(handle)
+
+
 def _wait_for(handle: int, path: Path, patience_s: float) -> None:
     deadline = time.monotonic() + patience_s
     pause = _SHORTEST_PAUSE_S

@@ -14,7 +14,7 @@ import pytest
 
 from axiomrl.errors import AxiomRLError
 from axiomrl.runs import locks
-from axiomrl.runs.locks import locked
+from axiomrl.runs.locks import locked, locked_if_free
 
 from .conftest import StartPython
 
@@ -35,6 +35,25 @@ def test_second_holder_waits_for_the_first(tmp_path: Path, start_python: StartPy
         with_patience(path, 0.01)
     with_patience(path.with_name("b.lock"), 0.01)  # another one is free
     other.communicate("")
+    with_patience(path, 0.01)
+
+
+def test_lock_that_is_taken_only_if_it_is_free_is_not_waited_for(
+    tmp_path: Path, start_python: StartPython
+) -> None:
+    path = tmp_path / "a.lock"
+    other = start_python(HOLD, path, "wait", stdin=subprocess.PIPE)
+    assert other.stdout is not None
+    assert other.stdout.readline() == "locked\n"
+    with locked_if_free(path) as is_held:
+        assert not is_held
+    other.communicate("")
+    with locked_if_free(path) as is_held:
+        assert is_held
+        with locked_if_free(path) as is_held_twice:
+            assert not is_held_twice
+        with pytest.raises(AxiomRLError, match="has been locked"):
+            with_patience(path, 0.01)
     with_patience(path, 0.01)
 
 
