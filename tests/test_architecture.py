@@ -38,6 +38,7 @@ LAYERS = (
     {"runs"},
     {"tracking", "artifacts"},
     {"results"},
+    {"records"},
     {"reports"},
     {"runtime"},  # training/ and the files of algorithms/
     {"study"},

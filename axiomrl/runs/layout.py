@@ -24,7 +24,7 @@ def directory_name(algo: str, env_id: str, seed: int, created: datetime) -> str:
     is for people: nothing ever parses it.
     """
     stamp = created.astimezone().strftime("%Y%m%d-%H%M%S-%f")
-    return f"{_plain(algo)}__{_plain(env_id)}__seed{seed}__{stamp}"
+    return f"{plain_name(algo)}__{plain_name(env_id)}__seed{seed}__{stamp}"
 
 
 def checkpoint_name(step: int) -> str:
@@ -48,5 +48,6 @@ def checkpoint_files(directory: Path) -> dict[int, Path]:
     return dict(sorted(steps.items()))
 
 
-def _plain(part: str) -> str:
-    return re.sub("__+", "_", re.sub(r"[^A-Za-z0-9._-]", "-", part))
+def plain_name(text: str) -> str:
+    """A text as part of a name: `-` for what is not in `[A-Za-z0-9._-]`, and no `__`."""
+    return re.sub("__+", "_", re.sub(r"[^A-Za-z0-9._-]", "-", text))

@@ -1,1 +1,1 @@
-"""Studies: one configuration with several seeds, and what came of them."""
+"""Several runs from one description: seeds, grids, studies."""
