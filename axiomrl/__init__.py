@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from axiomrl.config import TrainConfig, load_config
     from axiomrl.results import ExperimentResult, RunResult
+    from axiomrl.study.experiment import Experiment
     from axiomrl.tracking import ExperimentManager, ExperimentRecord
     from axiomrl.training.seeding import set_training_seed
     from axiomrl.training.session import Finished, Scores, resume, score
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Experiment",
     "ExperimentManager",
     "ExperimentRecord",
     "ExperimentResult",
@@ -31,6 +33,7 @@ __all__ = [
 
 # Public name -> where it lives. Nothing is imported before it is asked for.
 _PUBLIC = {
+    "Experiment": "axiomrl.study.experiment:Experiment",
     "ExperimentManager": "axiomrl.tracking:ExperimentManager",
     "ExperimentRecord": "axiomrl.tracking:ExperimentRecord",
     "ExperimentResult": "axiomrl.results:ExperimentResult",
