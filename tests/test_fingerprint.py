@@ -1,4 +1,6 @@
+import copy
 import dataclasses
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,8 +16,9 @@ from axiomrl.config import (
     TrainConfig,
     config_from_mapping,
 )
+from axiomrl.config.fields import Setting, settings_of
 from axiomrl.config.schema import Schedulable, setting
-from axiomrl.fingerprint import SCHEME, canonical, config_hash, run_id
+from axiomrl.fingerprint import SCHEME, canonical, config_hash, hash_of, run_config, run_id
 
 SMALL = {"algo": "small", "env_id": "Toy-v0", "total_timesteps": 1000}
 
@@ -75,6 +78,28 @@ def test_hashes_of_fixed_configurations_never_change() -> None:
     assert config_hash(everything) == "9b62e6159d3d03cf"
     assert config_hash(made(), parent_hash="0123456789abcdef") == "63926482ea406449"
     assert run_id(made(seed=7)) == "seed7-ba80a0452a2b32c5"
+
+
+def test_hashes_of_the_defaults_of_every_algorithm_never_change() -> None:
+    hashes = {
+        ("ppo", "CartPole-v1"): "89de392dac635e4f",
+        ("dqn", "CartPole-v1"): "b1c6df4e57c0a105",
+        ("sac", "Pendulum-v1"): "7e218b5cb6c7d993",
+    }
+    assert {algo for algo, _ in hashes} == set(ALGORITHMS) - {"small"}
+    for (algo, env_id), expected in hashes.items():
+        values = {"algo": algo, "env_id": env_id, "total_timesteps": 100_000}
+        assert config_hash(config_from_mapping(values)) == expected
+
+
+def test_numbers_that_are_hard_to_write_have_the_same_hash_in_every_python() -> None:
+    numbers = [0.1 + 0.2, 1e16, 1e22, 5e-324, 2.0**53, 2.0**53 + 2, -1.5e-7, 123456789.0, 10**30]
+    config = made(environment={"kwargs": {"numbers": numbers, "ключ": "\ud800\x7f"}})
+    assert (
+        '"numbers":[0.30000000000000004,1e+16,1e+22,5e-324,9007199254740992,9007199254740994.0,'
+        "-1.5e-07,123456789,1000000000000000000000000000000]" in canonical(config)
+    )
+    assert config_hash(config) == "6686eb41757831f0"
 
 
 @pytest.mark.parametrize(
@@ -231,3 +256,119 @@ def test_no_exempt_number_changes_the_hash(seed: int, every: int, keep: int) -> 
 def test_hash_follows_the_value_of_a_number(gamma: float) -> None:
     equal = config_hash(made(hyperparameters={"gamma": gamma})) == config_hash(made())
     assert equal == (gamma == 0.99)
+
+
+def scrambled(value: Any, random: Any) -> Any:
+    """An equal value: keys in another order, whole numbers as the other type of number."""
+    if isinstance(value, Mapping):
+        items = [(key, scrambled(item, random)) for key, item in value.items()]
+        random.shuffle(items)
+        return dict(items)
+    if isinstance(value, list | tuple):
+        return [scrambled(item, random) for item in value]
+    if isinstance(value, bool) or not isinstance(value, int | float) or random.random() < 0.5:
+        return value
+    if isinstance(value, int):
+        return float(value) if abs(value) <= 2**53 else value
+    return int(value) if value.is_integer() and abs(value) <= 2**53 else value
+
+
+FREE = st.recursive(
+    st.none() | st.booleans() | st.text(max_size=3) | st.integers(-(2**60), 2**60)
+    | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.text(max_size=3), FREE, max_size=3), st.integers(0, 20), st.randoms())
+def test_neither_order_of_keys_nor_type_of_a_number_changes_the_hash(
+    kwargs: dict[str, Any], size: int, random: Any
+) -> None:
+    values = {
+        **SMALL,
+        "num_envs": 1 + size,
+        "hyperparameters": {
+            "gamma": size / 20,
+            "step_size": {"schedule": "linear", "start": size, "end": 0, "until": 1},
+            "widths": [size, 2],
+        },
+        "environment": {"kwargs": kwargs, "wrappers": [{"path": "a:B", "kwargs": kwargs}]},
+        "evaluation": {"every": size},
+    }
+    config, other = config_from_mapping(values), config_from_mapping(scrambled(values, random))
+    assert config_hash(other) == config_hash(config)
+    assert hash_of(scrambled_keys(run_config(config), random)) == config_hash(config)
+
+
+def scrambled_keys(value: Any, random: Any) -> Any:
+    """An equal value with keys in another order."""
+    if isinstance(value, Mapping):
+        items = [(key, scrambled_keys(item, random)) for key, item in value.items()]
+        random.shuffle(items)
+        return dict(items)
+    return [scrambled_keys(item, random) for item in value] if isinstance(value, list) else value
+
+
+def each_changed(block: Any) -> Iterator[tuple[str, bool, Any]]:
+    """Name of every setting, whether it counts, and a copy of the block with another value."""
+    for name, declared in settings_of(type(block)).items():
+        value = getattr(block, name)
+        if dataclasses.is_dataclass(value) and not isinstance(value, Schedule):
+            for inner, counts, changed in each_changed(value):
+                yield (
+                    f"{name}.{inner}",
+                    declared.info.hashed and counts,
+                    with_value(block, name, changed),
+                )
+        elif declared.kind.base is not object:
+            yield name, declared.info.hashed, with_value(block, name, another(declared, value))
+
+
+def with_value(block: Any, name: str, value: Any) -> Any:
+    """A copy of a frozen block with a value that its own checks need not allow."""
+    changed = copy.copy(block)
+    object.__setattr__(changed, name, value)
+    return changed
+
+
+def another(declared: Setting, value: Any) -> Any:
+    """A value of the declared type that differs from this one."""
+    if declared.kind.many:
+        return (*value, seven(declared.kind.base))
+    if isinstance(value, Schedule):
+        return dataclasses.replace(value, start=value.start + 1)
+    if value is None:
+        return seven(declared.kind.base)
+    if isinstance(value, Mapping):
+        return {**value, "a": 1}
+    if isinstance(value, bool):
+        return not value
+    return f"{value}-x" if isinstance(value, str) else value + 1
+
+
+def seven(kind: type) -> Any:
+    """Some value of a type: the seven of numbers, the "7" of texts, a block made of these."""
+    if kind is dict:
+        return {"a": 7}
+    if not dataclasses.is_dataclass(kind):
+        return kind(7)
+    settings = settings_of(kind)
+    return kind(**{name: seven(each.kind.base) for name, each in settings.items() if each.required})
+
+
+@pytest.mark.parametrize("algo", ["dqn", "ppo", "sac", "small"])
+def test_every_declared_setting_changes_the_hash_unless_it_is_marked(algo: str) -> None:
+    config = made(algo=algo)
+    seen = {config_hash(config): "the defaults"}
+    names = set()
+    for name, counts, changed in each_changed(config):
+        names.add(name)
+        digest = config_hash(changed)
+        assert (digest != config_hash(config)) is counts, name
+        assert digest not in seen or not counts, f"{name} and {seen[digest]}"
+        seen[digest] = name
+    assert {"hyperparameters.gamma", "environment.kwargs", "num_envs", "seed"} <= names
+    settings = settings_of(type(config.hyperparameters))
+    assert {f"hyperparameters.{name}" for name in settings} <= names
