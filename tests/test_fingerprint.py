@@ -86,7 +86,6 @@ def test_hashes_of_the_defaults_of_every_algorithm_never_change() -> None:
         ("dqn", "CartPole-v1"): "b1c6df4e57c0a105",
         ("sac", "Pendulum-v1"): "7e218b5cb6c7d993",
     }
-    assert {algo for algo, _ in hashes} == set(ALGORITHMS) - {"small"}
     for (algo, env_id), expected in hashes.items():
         values = {"algo": algo, "env_id": env_id, "total_timesteps": 100_000}
         assert config_hash(config_from_mapping(values)) == expected
