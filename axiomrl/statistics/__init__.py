@@ -17,11 +17,13 @@ from axiomrl.statistics.comparison import (
     seeds_to_separate,
 )
 from axiomrl.statistics.curves import (
+    BAND_RESAMPLES,
     Band,
     Grid,
     TimesToThreshold,
     area_under_curve,
     band,
+    band_over_tasks,
     last_window,
     on_common_grid,
     summary_of_times,
@@ -43,6 +45,7 @@ from axiomrl.statistics.ranking import Rank, rank_groups
 from axiomrl.statistics.scores import Direction, Tasks
 
 __all__ = [
+    "BAND_RESAMPLES",
     "STATISTICS",
     "Band",
     "Direction",
@@ -56,6 +59,7 @@ __all__ = [
     "TimesToThreshold",
     "area_under_curve",
     "band",
+    "band_over_tasks",
     "difference",
     "interval",
     "iqm",

@@ -20,6 +20,8 @@ from axiomrl.statistics.scores import Array, Direction, finite
 
 Curve: TypeAlias = tuple[npt.ArrayLike, npt.ArrayLike]  # steps, values
 
+BAND_RESAMPLES = 2_000  # at each step; a picture shows no more than these tell
+
 
 def last_window(values: npt.ArrayLike, n: int = 10) -> float:
     """The mean of the last n values, or of all of them if there are fewer."""
@@ -125,21 +127,44 @@ class Band:
     n: npt.NDArray[np.intp]
 
 
-def band(grid: Grid, statistic: Statistic, *, name: str, seed: int, resamples: int = 2_000) -> Band:
+def band(
+    grid: Grid, statistic: Statistic, *, name: str, seed: int, resamples: int = BAND_RESAMPLES
+) -> Band:
     """The statistic over runs at each step, resampling the runs that have a value there.
 
     Steps with equally many runs share their draws, so the band is as smooth as the curves are.
     """
-    value, low, high = np.full((3, len(grid.steps)), np.nan)
-    for place, column in enumerate(grid.values.T):
-        present = column[~np.isnan(column)]
-        if not present.size:
-            continue
-        group = ResampledGroup.of([present], statistic, name=name, seed=seed, resamples=resamples)
+    return band_over_tasks([grid], statistic, name=name, seed=seed, resamples=resamples)
+
+
+def band_over_tasks(
+    grids: Sequence[Grid],
+    statistic: Statistic,
+    *,
+    name: str,
+    seed: int,
+    resamples: int = BAND_RESAMPLES,
+) -> Band:
+    """The statistic over the runs of several tasks, whose grids have the same steps, at each step.
+
+    There is a value where every task has a run, and a band where every task has three; n is that
+    of the task with fewest. Raises ValueError without grids and for grids of different steps.
+    """
+    if not grids:
+        raise ValueError("there are no grids")
+    steps = grids[0].steps
+    if any(not np.array_equal(each.steps, steps) for each in grids):
+        raise ValueError("the grids have different steps")
+    n = np.min([each.n for each in grids], axis=0)
+    value, low, high = np.full((3, len(steps)), np.nan)
+    for place in np.flatnonzero(n):
+        columns = [each.values[:, place] for each in grids]
+        tasks = [column[~np.isnan(column)] for column in columns]
+        group = ResampledGroup.of(tasks, statistic, name=name, seed=seed, resamples=resamples)
         value[place] = group.estimate.value
         if group.distribution is not None:
             low[place], high[place] = interval(group.distribution)
-    return Band(grid.steps, value, low, high, grid.n)
+    return Band(steps, value, low, high, n)
 
 
 def checked_curve(curve: Curve, what: str = "") -> tuple[Array, Array]:

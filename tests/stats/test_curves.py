@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 
 from axiomrl.statistics import (
     Direction,
+    Grid,
+    ResampledGroup,
     TimesToThreshold,
     area_under_curve,
     band,
+    band_over_tasks,
     iqm,
     last_window,
     mean,
@@ -169,3 +172,41 @@ def test_a_band_is_equivariant_and_ignores_the_order_of_runs() -> None:
         assert np.array_equal(getattr(four_times, name), 4 * getattr(result, name))
     assert (result.low < result.value).all()
     assert (result.value < result.high).all()
+
+
+def test_a_band_over_tasks_is_that_of_the_statistic_over_all_of_their_runs() -> None:
+    rng = np.random.default_rng(0)
+    grids = [
+        on_common_grid([([0, 10], list(rng.normal(size=2))) for _ in range(runs)])
+        for runs in (3, 5)
+    ]
+    for statistic in (mean, iqm):
+        result = band_over_tasks(grids, statistic, name="ppo", seed=0)
+        assert result.n.tolist() == [3, 3]
+        for place in (0, 1):
+            scores = [grid.values[:, place] for grid in grids]
+            group = ResampledGroup.of(scores, statistic, name="ppo", seed=0, resamples=2_000)
+            assert result.value[place] == group.estimate.value
+            assert (result.low[place], result.high[place]) == (
+                group.estimate.low,
+                group.estimate.high,
+            )
+
+
+def test_a_band_over_tasks_is_empty_where_a_task_has_no_run() -> None:
+    whole = on_common_grid([([0, 10, 20], [k, k, k]) for k in range(3)])
+    short = on_common_grid([([0, 10], [k, k]) for k in range(2)] + [([0, 20], [2, 2])])
+    short.values[2, 1:] = np.nan  # one run at step 0 only
+    short = Grid(short.steps, short.values, np.count_nonzero(~np.isnan(short.values), axis=0))
+    result = band_over_tasks([whole, short], mean, name="ppo", seed=0)
+    assert result.n.tolist() == [3, 2, 0]
+    np.testing.assert_array_equal(result.value, [1, 0.75, math.nan])
+    assert np.isnan(result.low).tolist() == [False, True, True]
+
+
+def test_tasks_on_different_steps_make_no_band() -> None:
+    grids = [on_common_grid([([0, end], [0, 1])]) for end in (1, 2)]
+    with pytest.raises(ValueError, match="different steps"):
+        band_over_tasks(grids, mean, name="ppo", seed=0)
+    with pytest.raises(ValueError, match="no grids"):
+        band_over_tasks([], mean, name="ppo", seed=0)
