@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import shutil
 import sys
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from axiomrl.cli import terminal
+from axiomrl.cli.signatures import parameters_of, with_parameters
 from axiomrl.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ Examples:
   axiomrl zoo --format leaderboard --baseline ppo --statistic iqm
   axiomrl zoo --format commands --seeds 0,1,2
 """
+RANKED = "completed,unknown"  # states of the runs that are compared unless others are asked for
 FILE_FORMATS = {".txt": "text", ".json": "json", ".csv": "csv", ".md": "markdown"}
 
 
@@ -178,19 +179,14 @@ def run(
     Every environment is ranked by itself, each rank with the places that it may be. What cannot
     be read is named on stderr (in JSON under "problems") and left out.
     """
-    from axiomrl.reports.filters import parse_filters
-    from axiomrl.reports.standings import Question
-    from axiomrl.reports.zoo import RANKED_STATUSES
-    from axiomrl.runs.clock import utc_now
-
     chosen = _output_format(output_format, output_file, force)
     if view == "commands":
-        return _commands(_manifests(manifest), seeds, output_file)
+        return _commands(manifests_of(manifest), seeds, output_file)
     if view == "table":
-        return _table(_manifests(manifest), chosen, output_file)
-    question = Question(
+        return _table(manifests_of(manifest), chosen, output_file)
+    question = question_of(
         metric=metric,
-        direction=None if direction == "auto" else direction,
+        direction=direction,
         reduce=reduce,
         statistic=statistic,
         group_by=group_by,
@@ -201,15 +197,14 @@ def run(
         sort_by=sort_by,
         descending=descending,
     )
-    default = [] if view == "report" else [RANKED_STATUSES]
-    filters = parse_filters(
-        algos=algo or (),
-        env_ids=env_id or (),
-        statuses=[] if status == "all" else [status] if status is not None else default,
-        tags=tags or (),
+    filters = filters_of(
+        default=None if view == "report" else RANKED,
+        algo=algo,
+        env_id=env_id,
+        status=status,
+        tags=tags,
         since=since,
         where=where,
-        now=utc_now,
     )
     return _compared(
         view,
@@ -220,6 +215,39 @@ def run(
         use_index=not no_index,
         output=(chosen, output_file),
         fails=(strict, fail_on_drift),
+    )
+
+
+def question_of(*, direction: str, **options: Any) -> Question:
+    """What the options ask of the runs; the names of both are the same."""
+    from axiomrl.reports.standings import Question
+
+    return Question(direction=None if direction == "auto" else direction, **options)
+
+
+def filters_of(
+    *,
+    default: str | None,
+    algo: list[str] | None,
+    env_id: list[str] | None,
+    status: str | None,
+    tags: list[str] | None,
+    since: str | None,
+    where: str | None,
+) -> Filters:
+    """Which runs the options mean; of the states in `default` where they say nothing of them."""
+    from axiomrl.reports.filters import parse_filters
+    from axiomrl.runs.clock import utc_now
+
+    states = default if status is None else status
+    return parse_filters(
+        algos=algo or (),
+        env_ids=env_id or (),
+        statuses=[] if status == "all" or states is None else [states],
+        tags=tags or (),
+        since=since,
+        where=where,
+        now=utc_now,
     )
 
 
@@ -236,13 +264,13 @@ def _compared(
 ) -> int:
     from axiomrl.reports import zoo
 
-    given = _manifests(manifest) if manifest is not None else []  # fails before any work
+    given = manifests_of(manifest) if manifest is not None else []  # fails before any work
     shown = zoo.compare(
         view,
         roots,
         filters,
         question,
-        manifests=(lambda: given) if manifest is not None else lambda: _manifests(None),
+        manifests=(lambda: given) if manifest is not None else lambda: manifests_of(None),
         use_index=use_index,
         finds_drifts=fails[1],
         for_people=output[0] in ("text", "markdown"),
@@ -260,7 +288,7 @@ def _compared(
     return int((strict and bool(shown.problems)) or (fail_on_drift and bool(shown.drifts)))
 
 
-def _manifests(path: Path | None) -> list[Manifest]:
+def manifests_of(path: Path | None) -> list[Manifest]:
     """The suites meant: the one in a file, else those that come with axiomrl."""
     from axiomrl.suites import load_manifest, shipped_manifests
 
@@ -336,14 +364,9 @@ def _deliver(text: str, output_file: Path | None) -> None:
 
 def short_form(view: str, help_text: str) -> Callable[..., int]:
     """`axiomrl zoo --format VIEW` as a command of its own, with the options that concern it."""
-    left_out = {"view", "seeds"}
 
     def short(**options: Any) -> int:
         return run(view=view, seeds=None, **options)  # type: ignore[arg-type]
 
-    signature = inspect.signature(run, eval_str=True)
-    kept = [each for name, each in signature.parameters.items() if name not in left_out]
-    short.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
-    short.__annotations__ = {each.name: each.annotation for each in kept}
-    short.__doc__ = help_text
-    return short
+    kept = [each for each in parameters_of(run) if each.name not in ("view", "seeds")]
+    return with_parameters(short, kept, help_text)
