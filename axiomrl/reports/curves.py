@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from axiomrl.runs.record import RunRecord
 
 Axis = Literal["env_steps", "wall_time"]
+STEPS = 200  # of a drawn curve at most
 
 
 def curves_of(each: ScoredGroup, metric: str, *, x: Axis = "env_steps") -> list[Curve]:
@@ -43,11 +44,24 @@ def group_band(
     Curves of different steps and lengths are put on common steps: all that occur, or `points`
     evenly spaced ones.
     """
-    curves: Sequence[Curve] = curves_of(each, metric, x=x)
+    curves = curves_of(each, metric, x=x)
     if not curves:
         return None
+    return band_of(curves, statistic=statistic, name=each.group.identity, seed=seed, points=points)
+
+
+def band_of(
+    curves: Sequence[Curve], *, statistic: str, name: str, seed: int, points: int | None
+) -> Band:
+    """The same for curves that have been read."""
     grid = on_common_grid(curves, points=points)
-    return band(grid, STATISTICS[statistic], name=each.group.identity, seed=seed)
+    return band(grid, STATISTICS[statistic], name=name, seed=seed)
+
+
+def common_points(curves: Sequence[Curve]) -> int | None:
+    """How many evenly spaced steps stand for those of the curves; None if all of them may."""
+    occurring = {step for steps, _ in curves for step in steps}
+    return STEPS if len(occurring) > STEPS else None
 
 
 def _over_time(record: RunRecord, metric: str) -> Curve:
