@@ -15,7 +15,7 @@ def shown(cell: Cell, column: Column) -> str:
     if cell is None:
         return "-"
     if isinstance(cell, str):
-        return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in cell)
+        return visible(cell)
     if column.kind == "seconds" and math.isfinite(cell):
         return clock(cell)
     if column.kind == "integer":
@@ -23,6 +23,11 @@ def shown(cell: Cell, column: Column) -> str:
     if column.kind == "figure" and isinstance(cell, float):
         return f"{cell:.4g}"
     return f"{cell:.2f}" if column.kind == "number" else str(cell)
+
+
+def visible(text: str) -> str:
+    """A text on one line, in which what cannot be seen or steers a terminal is an escape."""
+    return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text)
 
 
 def clock(seconds: float) -> str:
