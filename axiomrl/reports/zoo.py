@@ -243,10 +243,11 @@ def compare(
         for run in selection.records
         if id(run) in alignments and alignments[id(run)].state == "drifted"
     ]
-    return Shown(document, [*selection.problems, *problems], drifts, _advice(selection))
+    return Shown(document, [*selection.problems, *problems], drifts, advice(selection))
 
 
-def _advice(selection: Selection) -> str | None:
+def advice(selection: Selection) -> str | None:
+    """Why there is nothing to show, and what to do; None if there is something."""
     if not selection.scanned:
         return "no runs found; make one: axiomrl train --config configs/ppo/cartpole.yaml"
     if not selection.records:
