@@ -154,9 +154,10 @@ def _sentence(note: str) -> str:
 
 
 def _legend(sheet: Sheet) -> Legend:
-    """A legend with as many columns as fit."""
-    width = sheet.figure.get_size_inches()[0]
-    for columns in range(len(sheet.legend), 0, -1):
+    """A legend in as few rows as fit, all about equally long."""
+    width, count = sheet.figure.get_size_inches()[0], len(sheet.legend)
+    for rows in range(1, count + 1):
+        columns = -(-count // rows)
         legend = _legend_of(sheet, columns)
         if _size_in(legend)[0] <= width:
             return legend
