@@ -214,6 +214,22 @@ def test_probabilities_of_a_pair_add_up_and_say_what_is_better(tmp_path: Path) -
     assert against_few.low is None
 
 
+def test_both_ways_round_an_interval_holds_its_probability(tmp_path: Path) -> None:
+    write_group(tmp_path, "a", [1.0, 4.0, 5.0], algo="a", config_hash="a" * 16)
+    write_group(tmp_path, "b", [2.0, 3.0, 6.0, 7.0], algo="b", config_hash="b" * 16)
+    plot = plot_data("improvement", board_of(tmp_path))
+    assert isinstance(plot, ImprovementPlot)
+    (panel,) = plot.panels
+    assert panel.labels == ("b", "a")
+    better, worse = panel.cells[0][1], panel.cells[1][0]
+    for cell, value in ((better, 8 / 12), (worse, 4 / 12)):  # pairs of runs that are won
+        assert cell is not None
+        assert cell.value == pytest.approx(value)
+        assert cell.low is not None
+        assert cell.high is not None
+        assert cell.low < cell.value < cell.high
+
+
 def test_beyond_the_limit_groups_are_left_out_by_name(tmp_path: Path) -> None:
     for number in range(12):
         write_curves(tmp_path, f"g{number}", rising(1, 10.0 * number), algo=f"algo{number:02}")

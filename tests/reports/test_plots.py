@@ -96,7 +96,7 @@ import hashlib, json, sys
 from pathlib import Path
 import matplotlib
 from axiomrl.reports.plot_values import plot_data
-from axiomrl.reports.plots import picture
+from axiomrl.reports.plots import FORMATS, picture
 from tests.reports.plot_boards import board_of, write_several
 
 def settings():
@@ -105,7 +105,7 @@ def settings():
 before = settings()
 write_several(Path(sys.argv[1]))
 plot = plot_data("curves", board_of(Path(sys.argv[1])))
-digests = [hashlib.sha256(picture(plot, name)[0]).hexdigest() for name in ("png", "pdf")]
+digests = [hashlib.sha256(picture(plot, name)[0]).hexdigest() for name in FORMATS]
 print(json.dumps([digests, before == settings(), "matplotlib.pyplot" in sys.modules]))
 """
 
@@ -126,8 +126,7 @@ def test_a_process_without_a_home_and_with_settings_of_its_own_makes_the_same_by
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    formats: tuple[Format, ...] = ("png", "pdf")
-    ours = [picture(plots["curves"], each)[0] for each in formats]
+    ours = [picture(plots["curves"], each)[0] for each in FORMATS]
     digests = [hashlib.sha256(each).hexdigest() for each in ours]
     assert json.loads(done.stdout.splitlines()[-1]) == [digests, True, False]
 
