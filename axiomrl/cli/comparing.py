@@ -9,6 +9,7 @@ import typer
 
 from axiomrl.cli import terminal
 from axiomrl.cli.printing import print_document
+from axiomrl.cli.zoo import RANKED
 from axiomrl.errors import InputError
 
 
@@ -71,9 +72,7 @@ def compare_groups(
     from axiomrl.runs.clock import utc_now
 
     question = Question(metric=metric, reduce=reduce, statistic=statistic, group_by=group_by)
-    filters = parse_filters(
-        env_ids=env_id or (), statuses=[zoo.RANKED_STATUSES], where=where, now=utc_now
-    )
+    filters = parse_filters(env_ids=env_id or (), statuses=[RANKED], where=where, now=utc_now)
     selection = zoo.select(runs_dirs, filters, use_index=True)
     groups, question, met = zoo.score_groups(selection, question)
     one, other = (chosen_group(name, groups) for name in (first, second))

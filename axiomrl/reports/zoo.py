@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from axiomrl.runs.record import RunRecord
     from axiomrl.suites import Manifest
 
-RANKED_STATUSES = "completed,unknown"  # unless others are asked for
 ANCHORED = "eval_return_mean"  # what anchors are scores of
 
 
