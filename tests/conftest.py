@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes depends on what else the machine does: no test judges by the clock.
+settings.register_profile("axiomrl", deadline=None)
+settings.load_profile("axiomrl")
 
 
 @pytest.fixture(autouse=True, scope="session")
