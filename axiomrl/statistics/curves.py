@@ -13,8 +13,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from axiomrl.statistics.bootstrap import interval
-from axiomrl.statistics.groups import ResampledGroup
+from axiomrl.statistics.bootstrap import draws, interval
+from axiomrl.statistics.groups import MIN_SEEDS
 from axiomrl.statistics.points import Statistic
 from axiomrl.statistics.scores import Array, Direction, finite
 
@@ -134,7 +134,20 @@ def band(
 
     Steps with equally many runs share their draws, so the band is as smooth as the curves are.
     """
-    return band_over_tasks([grid], statistic, name=name, seed=seed, resamples=resamples)
+    value, low, high = np.full((3, len(grid.steps)), np.nan)
+    for count in np.unique(grid.n[grid.n > 0]):
+        places = np.flatnonzero(grid.n == count)
+        # in ascending order, as scores are resampled; NaN comes last
+        columns = np.ascontiguousarray(np.sort(grid.values[:, places], axis=0)[:count].T)
+        sizes = np.array([count])
+        value[places] = statistic.rows(columns, sizes)
+        if count < MIN_SEEDS:
+            continue
+        blocks = list(draws(sizes, seed=seed, name=name, resamples=resamples))
+        for place, scores in zip(places, columns, strict=True):
+            drawn = [statistic.rows(scores[positions], sizes) for positions in blocks]
+            low[place], high[place] = interval(np.concatenate(drawn))
+    return Band(grid.steps, value, low, high, grid.n)
 
 
 def band_over_tasks(
