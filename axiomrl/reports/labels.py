@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from axiomrl.reports.configurations import canonical, exempt_settings
@@ -107,7 +107,7 @@ def _differences(groups: Sequence[Group], lookup: Lookup) -> list[str | None]:
     Nothing is said if a configuration cannot be read, or if there are too many differences.
     """
     configs = [lookup.config_of(group.runs[0]) for group in groups]
-    settings = [_settings(config) for config in configs if config is not None]
+    settings = [counted_settings(config) for config in configs if config is not None]
     if len(settings) < len(groups):
         return [None] * len(groups)
     names = sorted(
@@ -124,7 +124,7 @@ def _differences(groups: Sequence[Group], lookup: Lookup) -> list[str | None]:
     ]
 
 
-def _settings(config: Any) -> dict[str, str]:
-    """The settings that count, by dotted name, as text."""
+def counted_settings(config: Mapping[str, Any]) -> dict[str, str]:
+    """The settings that make a configuration another one, by dotted name, as text."""
     counted = {name: value for name, value in config.items() if name not in exempt_settings()}
     return {name: _text(value) for name, value in flat(counted)}
