@@ -12,11 +12,13 @@ import typer
 
 from axiomrl.cli import terminal
 from axiomrl.cli.signatures import parameters_of, with_parameters
+from axiomrl.cli.terminal import Invocation
 from axiomrl.errors import InputError
 
 if TYPE_CHECKING:
     from axiomrl.reports.document import Document
     from axiomrl.reports.filters import Filters
+    from axiomrl.reports.html_data import PageOrder
     from axiomrl.reports.standings import Question
     from axiomrl.suites import Manifest
 
@@ -25,13 +27,21 @@ Examples:
   axiomrl zoo --format leaderboard
   axiomrl zoo --format report --where 'hyperparameters.gamma >= 0.99'
   axiomrl zoo --format leaderboard --baseline ppo --statistic iqm
+  axiomrl zoo --format leaderboard --output-file board.html
   axiomrl zoo --format commands --seeds 0,1,2
 """
 RANKED = "completed,unknown"  # states of the runs that are compared unless others are asked for
-FILE_FORMATS = {".txt": "text", ".json": "json", ".csv": "csv", ".md": "markdown"}
+FILE_FORMATS = {
+    ".txt": "text",
+    ".json": "json",
+    ".csv": "csv",
+    ".md": "markdown",
+    ".html": "html",
+}
 
 
 def run(
+    context: typer.Context,
     view: Annotated[
         Literal["report", "leaderboard", "table", "commands"],
         typer.Option(
@@ -159,11 +169,12 @@ def run(
         bool, typer.Option("--no-index", help="Read every file anew, and keep no index.")
     ] = False,
     output_format: Annotated[
-        Literal["text", "json", "csv", "markdown"] | None,
+        Literal["text", "json", "csv", "markdown", "html"] | None,
         typer.Option(
             "--output-format",
-            metavar="text|json|csv|markdown",
-            help="How it is printed.  [default: what the file's suffix says, else text]",
+            metavar="text|json|csv|markdown|html",
+            help="How it is printed; html: a page of a leaderboard."
+            "  [default: what the file's suffix says, else text]",
         ),
     ] = None,
     output_file: Annotated[
@@ -180,6 +191,11 @@ def run(
     be read is named on stderr (in JSON under "problems") and left out.
     """
     chosen = _output_format(output_format, output_file, force)
+    if chosen == "html" and view != "leaderboard":
+        raise InputError(
+            f"--output-format html: a {view} has no page",
+            hint="a leaderboard has: axiomrl leaderboard --output-file board.html",
+        )
     if view == "commands":
         return _commands(manifests_of(manifest), seeds, output_file)
     if view == "table":
@@ -215,6 +231,7 @@ def run(
         use_index=not no_index,
         output=(chosen, output_file),
         fails=(strict, fail_on_drift),
+        invocation=context.obj,
     )
 
 
@@ -261,9 +278,13 @@ def _compared(
     use_index: bool,
     output: tuple[str, Path | None],
     fails: tuple[bool, bool],
+    invocation: Invocation,
 ) -> int:
     from axiomrl.reports import zoo
 
+    page = None
+    if output[0] == "html":
+        page = _page_order(roots, filters, manifest, output[1], invocation)
     given = manifests_of(manifest) if manifest is not None else []  # fails before any work
     shown = zoo.compare(
         view,
@@ -273,8 +294,9 @@ def _compared(
         manifests=(lambda: given) if manifest is not None else lambda: manifests_of(None),
         use_index=use_index,
         finds_drifts=fails[1],
-        for_people=output[0] in ("text", "markdown"),
+        for_people=output[0] in ("text", "markdown", "html"),
         short_names=_is_for_screen(*output),
+        page=page,
     )
     _show(shown.document, *output)
     for problem in shown.problems:
@@ -286,6 +308,28 @@ def _compared(
         for drift in shown.drifts:
             terminal.warn(drift)
     return int((strict and bool(shown.problems)) or (fail_on_drift and bool(shown.drifts)))
+
+
+def _page_order(
+    roots: list[Path] | None,
+    filters: Filters,
+    manifest: Path | None,
+    output_file: Path | None,
+    invocation: Invocation,
+) -> PageOrder:
+    from axiomrl.reports.html_data import PageOrder
+    from axiomrl.runs.clock import utc_now
+    from axiomrl.runs.provenance import masked_command
+    from axiomrl.runs.store import DEFAULT_ROOT
+
+    return PageOrder(
+        roots=tuple(roots or [Path(DEFAULT_ROOT)]),
+        filters=filters,
+        manifest=manifest,
+        folder=(output_file or Path("page")).parent,
+        command=tuple(masked_command(invocation.command)),
+        made_at=utc_now(),
+    )
 
 
 def manifests_of(path: Path | None) -> list[Manifest]:

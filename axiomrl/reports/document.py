@@ -29,6 +29,7 @@ class Document:
     sections: tuple[Section, ...]  # text and Markdown
     flat: Table  # CSV
     data: Mapping[str, Any] = field(default_factory=dict)  # JSON, besides version and kind
+    page: Mapping[str, Any] | None = None  # HTML, where it was asked for
 
     @property
     def json_object(self) -> dict[str, Any]:

@@ -222,7 +222,8 @@ def _environment_section(
     emphasis = frozenset(i for i, each in enumerate(board.standings) if each.rank.rank == 1)
     title = f"{board.env_id or 'no environment'}: {question.metric}, {question.reduce}"
     table = Table(SHOWN, rows, (), emphasis) if rows else None
-    return Section(title, table, tuple(_environment_notes(board, question.min_seeds)))
+    unranked = [_unranked_note(each) for each in board.unranked]
+    return Section(title, table, (*environment_notes(board), *unranked))
 
 
 def _shown_row(
@@ -263,7 +264,8 @@ def _difference_text(difference: Estimate) -> str:
     return f"{difference.value:+.2f} [{difference.low:+.2f}, {difference.high:+.2f}]"
 
 
-def _environment_notes(board: EnvironmentBoard, min_seeds: int) -> list[str]:
+def environment_notes(board: EnvironmentBoard) -> list[str]:
+    """What is to be said of the ranked groups of an environment."""
     notes = []
     if board.hidden:
         notes.append(f"{board.hidden} more groups are not shown (--top-k)")
@@ -281,7 +283,6 @@ def _environment_notes(board: EnvironmentBoard, min_seeds: int) -> list[str]:
         assert each.times is not None
         runs = each.times.n_censored + each.times.n_reached
         notes.append(f"{each.scored.label}: {each.times.n_censored} of {runs} runs never reach it")
-    notes += [_unranked_note(each) for each in board.unranked]
     return notes
 
 

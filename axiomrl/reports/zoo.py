@@ -24,6 +24,7 @@ from axiomrl.runs.store import ScanProblem, scan_all
 if TYPE_CHECKING:
     from axiomrl.metrics import Direction
     from axiomrl.reports.document import Document
+    from axiomrl.reports.html_data import PageOrder
     from axiomrl.reports.leaderboard import Cache
     from axiomrl.runs.record import RunRecord
     from axiomrl.suites import Manifest
@@ -194,11 +195,13 @@ def compare(
     finds_drifts: bool,
     for_people: bool,
     short_names: bool,
+    page: PageOrder | None = None,
 ) -> Shown:
     """A `report` or a `leaderboard` over the runs below the folders.
 
     `finds_drifts`: compare ranked runs with their suites, too (a report does in any case).
     `for_people`: with learning curves as sparklines. `short_names`: runs by unique prefixes.
+    `page`: make the leaderboard's HTML page, too.
     """
     from axiomrl.reports.leaderboard_document import leaderboard_document
     from axiomrl.reports.manifest import align
@@ -236,6 +239,8 @@ def compare(
         )
         draw = (lambda each: sparkline_of(each, question.metric)) if for_people else None
         document = leaderboard_document(board, sparkline=draw)
+        if page is not None:
+            document = replace(document, page=page.page_of(board, document))
         problems = list(board.problems[len(selection.problems) :])
     drifts = [
         f"{run.path}: drifted: {'; '.join(alignments[id(run)].reasons)}"

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from axiomrl.statistics.bootstrap import draws, interval
-from axiomrl.statistics.groups import MIN_SEEDS
+from axiomrl.statistics.groups import MIN_SEEDS, ResampledGroup
 from axiomrl.statistics.points import Statistic
 from axiomrl.statistics.scores import Array, Direction, finite
 

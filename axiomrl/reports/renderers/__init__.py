@@ -1,6 +1,7 @@
-"""Text, JSON, CSV or Markdown: one file per format.
+"""Text, JSON, CSV, Markdown or HTML: one file per format.
 
-Each has `render` for one table and `render_document` for a whole report. Renderers compute nothing.
+Each has `render_document` for a whole report and, but for HTML, `render` for one table. Renderers
+compute nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from typing import Any
 from axiomrl.reports.document import Document
 from axiomrl.reports.table import Table
 
-FORMATS = ("text", "json", "csv", "markdown")
+FORMATS = ("text", "json", "csv", "markdown")  # of tables
+DOCUMENT_FORMATS = (*FORMATS, "html")
 
 
 def render(table: Table, output_format: str, **options: Any) -> str:
@@ -21,7 +23,7 @@ def render(table: Table, output_format: str, **options: Any) -> str:
 
 
 def render_document(document: Document, output_format: str, **options: Any) -> str:
-    """The report in one of FORMATS; options are those of the renderer."""
+    """The report in one of DOCUMENT_FORMATS; options are those of the renderer."""
     text: str = _renderer(output_format).render_document(document, **options)
     return text
 
