@@ -5,10 +5,11 @@ Exit codes: 0 done, 1 the work failed, 2 bad input, 130 interrupted (143 by SIGT
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import typer
@@ -33,6 +34,7 @@ from axiomrl.cli import (
 )
 from axiomrl.cli.command import Command
 from axiomrl.cli.terminal import Invocation
+from axiomrl.errors import InputError
 
 # The base of typer's usage errors. Its module moved between versions (click, typer._click),
 # so it is reached through the public subclass.
@@ -77,7 +79,7 @@ COMMANDS = {
 
 
 def _register(name: str, module: Any) -> None:
-    """Add a module's command, or its `SUBCOMMANDS` below one name."""
+    """Add a module's command, its `SUBCOMMANDS` below one name, or both."""
     subcommands = getattr(module, "SUBCOMMANDS", None)
     if subcommands is None:
         app.command(name, cls=Command, epilog=module.EXAMPLES)(module.run)
@@ -86,7 +88,34 @@ def _register(name: str, module: Any) -> None:
     classes = getattr(module, "COMMAND_CLASSES", {})
     for verb, (function, examples) in subcommands.items():
         group.command(verb, cls=classes.get(verb, Command), epilog=examples)(function)
-    app.add_typer(group, name=name, help=module.HELP, epilog=module.EXAMPLES)
+    command = getattr(module, "run", None)
+    if command is None:
+        app.add_typer(group, name=name, help=module.HELP, epilog=module.EXAMPLES)
+        return
+    group.callback(invoke_without_command=True, subcommand_metavar="[COMMAND [ARGS]...]")(
+        _unless_subcommand(command)
+    )
+    app.add_typer(group, name=name, epilog=module.EXAMPLES)
+
+
+def _unless_subcommand(command: Callable[..., int]) -> Callable[..., int]:
+    """A command that leaves the work to the subcommand that is named behind it."""
+
+    @functools.wraps(command)
+    def run(context: typer.Context, **options: Any) -> int:
+        verb = context.invoked_subcommand
+        if verb is None:
+            return command(context=context, **options)
+        for parameter in context.command.params:
+            source = context.get_parameter_source(parameter.name or "")
+            if source is not None and source.name == "COMMANDLINE":
+                raise InputError(
+                    f"{parameter.opts[0]}: stands before {verb}, which it does not concern",
+                    hint=f"options of {verb} stand behind it: {context.command_path} {verb} --help",
+                )
+        return 0
+
+    return run
 
 
 for name, module in COMMANDS.items():

@@ -43,7 +43,7 @@ def test_every_shell_command_is_one_that_works(page: Path) -> None:
 def check_axiomrl(words: list[str]) -> None:
     """The command exists, takes these options, and the settings that it is given are valid."""
     group, (command, *arguments) = GROUP, words
-    while hasattr(group.commands[command], "commands"):
+    while arguments and arguments[0] in getattr(group.commands[command], "commands", {}):
         group, (command, *arguments) = group.commands[command], arguments
     context = group.commands[command].make_context(command, arguments)
     config = context.params.get("config")
