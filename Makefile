@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+AS_ROOT = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: help install train test test-slow check format docs bench learning clean
+.PHONY: help install train test test-slow test-browser check format docs bench learning clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,10 +27,15 @@ train: $(VENV)/.installed  ## train PPO on CartPole to the end (CONFIG=… for a
 	$(BIN)/axiomrl train --config $(or $(CONFIG),configs/ppo/cartpole.yaml)
 
 test: $(VENV)/.installed-dev  ## the fast tests
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow and not browser" $(ARGS)
 
 test-slow: $(VENV)/.installed-dev  ## the tests that train for minutes
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+test-browser: $(VENV)/.installed-dev  ## pages in a real browser; gets Debian's chromium if there is none
+	@command -v chromium chromium-browser google-chrome >/dev/null || { \
+	  $(AS_ROOT) apt-get update -q && $(AS_ROOT) apt-get install -q -y --no-install-recommends chromium; }
+	$(BIN)/python -m pytest -m browser $(ARGS)
 
 check: $(VENV)/.installed-dev  ## ruff, mypy --strict, and whether the generated docs are up to date
 	$(BIN)/ruff check .
