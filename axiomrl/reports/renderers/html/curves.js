@@ -83,7 +83,7 @@ function curveFigure({ title, metric, groups, decimals, threshold, onChange }) {
   }
 
   function draw() {
-    const width = Math.max(picture.parentElement?.clientWidth || 720, 240);
+    const width = widthOf(picture);
     const height = width < 520 ? 240 : 320;
     const curves = drawn().map((group) => group.curve);
     const [left, right] = rangeOf(curves.flatMap((curve) => curve.steps), 0);
@@ -275,6 +275,7 @@ function curveFigure({ title, metric, groups, decimals, threshold, onChange }) {
     values,
   );
   const watcher = new ResizeObserver(() => {
+    if (frame.width === widthOf(picture)) return; // as when the watching begins
     draw();
     moveTo(placeToShow(), at === null);
   });
@@ -289,6 +290,10 @@ function curveFigure({ title, metric, groups, decimals, threshold, onChange }) {
       watcher.observe(picture.parentElement);
     },
   };
+}
+
+function widthOf(picture) {
+  return Math.max(picture.parentElement.clientWidth, 240);
 }
 
 function line(style, x1, y1, x2, y2) {

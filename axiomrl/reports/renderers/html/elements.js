@@ -4,6 +4,7 @@
 // value of an attribute that holds text; nothing is ever parsed as markup.
 
 const MISSING = "–";
+const GROUPED = new Intl.NumberFormat("en-US");
 let lastNumber = 0;
 
 /** An element with attributes and children; null children are left out, strings become text. */
@@ -58,7 +59,7 @@ function signed(value, decimals) {
 }
 
 function integer(value) {
-  return typeof value === "number" ? value.toLocaleString("en-US") : (value ?? MISSING);
+  return typeof value === "number" ? GROUPED.format(value) : (value ?? MISSING);
 }
 
 /** A step or an axis label, short: 20k, 1.5M. */

@@ -230,9 +230,9 @@ function start() {
   byId("runs").append(runsPart());
   byId("problems").append(problemsPart());
   byId("method").append(methodPart());
-  byId("page").hidden = false;
-  cards.forEach((card) => card.start());
   startFilters(cards);
+  byId("page").hidden = false;
+  cards.forEach((card) => card.start()); // curves take their width from the page that is shown
 }
 
 start();
