@@ -90,6 +90,7 @@ def test_page_is_computed_again_as_it_was_asked_for(
     words: tuple[str, ...], runs: Path, board: Path, verify: Any
 ) -> None:
     write_run(runs / "td", algo="sac", latest_metrics={"train_td_error": 0.5}, score=None)
+    write_run(runs / "old", algo="sac", seed=9, created_at_utc="2025-01-01T00:00:00+00:00")
     make_page(board, "--runs-dir", runs, *words)
     code, found = verify(board)
     assert (code, found["holds"]) == (0, True), found
@@ -186,6 +187,15 @@ def test_moved_together_with_its_runs_a_page_still_holds(
     assert code == 0, found
 
 
+def test_copied_together_with_its_runs_a_page_is_about_the_copies(
+    runs: Path, board: Path, tmp_path: Path, verify: Any
+) -> None:
+    shutil.copytree(tmp_path / "place", tmp_path / "copy")
+    edit_metadata(runs / "good-0", latest_metrics={"eval_return_mean": 12.0})
+    assert verify(board)[0] == 1
+    assert verify(tmp_path / "copy" / "board.html")[0] == 0
+
+
 def test_moved_without_its_runs_a_page_finds_them_where_they_were(
     board: Path, tmp_path: Path, verify: Any
 ) -> None:
@@ -250,6 +260,8 @@ def test_page_of_another_version_is_judged_by_its_data(board: Path, verify: Any)
     other = board.read_text().replace(template().digest, "0" * 64).replace("<h1>", "<h1 >")
     board.write_text(other)
     assert verify(board)[0] == 0
+    board.write_text(other.replace("ppo", "PPO"))
+    assert verify(board)[1]["is_edited"]
 
 
 def test_numbers_that_differ_by_rounding_alone_hold(board: Path, verify: Any) -> None:
@@ -257,6 +269,9 @@ def test_numbers_that_differ_by_rounding_alone_hold(board: Path, verify: Any) ->
     data["leaderboard"]["groups"][0]["std"] *= 1 + 1e-12
     board.write_text(render_page(data))
     assert verify(board)[0] == 0
+    data["leaderboard"]["groups"][0]["std"] *= 1 + 1e-7
+    board.write_text(render_page(data))
+    assert verify(board)[0] == 1
 
 
 def damaged(text: str, what: str) -> str:
