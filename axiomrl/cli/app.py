@@ -79,7 +79,10 @@ COMMANDS = {
 
 
 def _register(name: str, module: Any) -> None:
-    """Add a module's command, its `SUBCOMMANDS` below one name, or both."""
+    """Add a module's command, its `SUBCOMMANDS` below one name, or both.
+
+    With both, the command is `WITHOUT_SUBCOMMAND`.
+    """
     subcommands = getattr(module, "SUBCOMMANDS", None)
     if subcommands is None:
         app.command(name, cls=Command, epilog=module.EXAMPLES)(module.run)
@@ -88,7 +91,7 @@ def _register(name: str, module: Any) -> None:
     classes = getattr(module, "COMMAND_CLASSES", {})
     for verb, (function, examples) in subcommands.items():
         group.command(verb, cls=classes.get(verb, Command), epilog=examples)(function)
-    command = getattr(module, "run", None)
+    command = getattr(module, "WITHOUT_SUBCOMMAND", None)
     if command is None:
         app.add_typer(group, name=name, help=module.HELP, epilog=module.EXAMPLES)
         return

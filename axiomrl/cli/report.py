@@ -61,3 +61,4 @@ def verify(
 
 
 SUBCOMMANDS = {"verify": (verify, VERIFY_EXAMPLES)}
+WITHOUT_SUBCOMMAND = run
