@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path, PureWindowsPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -36,22 +36,41 @@ class RunRecord:
 
     __slots__ = (
         "_content",
-        "_directory",
-        "_metadata",
         "created_at_utc",
+        "directory",
+        "metadata",
         "path",
         "problems",
         "status",
     )
 
+    directory: Path  # what a run is known by, whatever `output_dir` says
+    metadata: dict[str, Any]
+
     def __init__(self, directory: Path, metadata: dict[str, Any], problems: list[str]) -> None:
         self.path = os.fspath(directory)  # the directory as text
+        self.directory = directory
+        self.metadata = metadata
         self.problems = problems
         self.status = "unknown"  # running, completed, failed, interrupted, dead or unknown
         self.created_at_utc: str = metadata.get("created_at_utc") or ""  # orders runs by age
-        self._directory: Path | None = directory
-        self._metadata: dict[str, Any] | None = metadata
         self._content = b""  # the JSON that `metadata` is built from
+
+    if not TYPE_CHECKING:  # a checker would take it for a promise of any attribute
+
+        def __getattr__(self, name: str) -> Any:
+            """Fill an attribute that was left empty.
+
+            Reports ask for `metadata` dozens of times per run: once filled, it costs no call.
+            """
+            if name == "metadata":
+                self.metadata = mapping_of(self._content)
+                self._content = b""
+                return self.metadata
+            if name == "directory":
+                self.directory = Path(self.path)
+                return self.directory
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @classmethod
     def read(cls, directory: Path, *, now: Clock = utc_now) -> RunRecord:
@@ -71,26 +90,10 @@ class RunRecord:
         record.problems = [*decoded.problems]
         record.status = decoded.status
         record.created_at_utc = decoded.created_at_utc
-        record._directory = record._metadata = None
         record._content = decoded.content
         if record.status == "running" and _looks_dead(record.metadata, now):
             record.status = "dead"
         return record
-
-    @property
-    def directory(self) -> Path:
-        """The run directory: what a run is known by, whatever `output_dir` says."""
-        if self._directory is None:
-            self._directory = Path(self.path)
-        return self._directory
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        """Everything valid in metadata.json, unknown keys included."""
-        if self._metadata is None:
-            self._metadata = mapping_of(self._content)
-            self._content = b""
-        return self._metadata
 
     @property
     def best_eval_return_mean(self) -> float | None:
