@@ -19,6 +19,7 @@ from axiomrl.reports.lookup import Lookup
 from axiomrl.reports.normalization import Anchors, anchors_for
 from axiomrl.reports.scores import Score, check_metric, score_of
 from axiomrl.reports.standings import Leaderboard, Question, ScoredGroup
+from axiomrl.runs.scanning import without_garbage_collection
 from axiomrl.runs.store import ScanProblem, scan_all
 
 if TYPE_CHECKING:
@@ -184,6 +185,7 @@ class Shown:
     advice: str | None  # where there is nothing to show
 
 
+@without_garbage_collection()
 def compare(
     view: str,
     roots: Sequence[Path] | None,
@@ -210,9 +212,7 @@ def compare(
     from axiomrl.runs.cache import IntervalCache, cache_folder
 
     selection = select(roots, filters, use_index=use_index, manifests=manifests)
-    # Thousands of records are kept to the end; looking for garbage among them takes a fifth of
-    # the time and finds none.
-    gc.freeze()
+    gc.freeze()  # the records stay to the end: rendering need not look for garbage among them
     if view == "report":
         alignments = {id(run): align(run, selection.manifests) for run in selection.records}
         scored, question, problems = score_groups(selection, question)

@@ -47,7 +47,7 @@ def scan_folders(roots: Sequence[str], *, use_index: bool, now: Clock = utc_now)
     A folder that is not there holds none.
     """
     cache = cache_folder() if use_index else None
-    with _no_garbage_collection():
+    with without_garbage_collection():
         trees = [tree for root in roots for tree in _Scan(root, cache, now()).trees()]
         records = [record for tree in trees for record in tree.records]
         problems = [problem for tree in trees for problem in tree.problems]
@@ -73,8 +73,11 @@ def _without_repeats(trees: Sequence[_Tree]) -> tuple[list[RunRecord], list[Scan
 
 
 @contextlib.contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Collections would only search thousands of new records, of which none is garbage."""
+def without_garbage_collection() -> Iterator[None]:
+    """For work that keeps what it makes: collections would search thousands of records in vain.
+
+    Also a decorator.
+    """
     was_enabled = gc.isenabled()
     gc.disable()
     try:
