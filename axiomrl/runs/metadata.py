@@ -109,7 +109,7 @@ class Decoded(msgspec.Struct, array_like=True, gc=False):
     reading thousands of runs, and few readers need all of them.
     """
 
-    content: bytes
+    content: memoryview  # of the file, or of an index that holds thousands: not copied
     status: str  # as it is stored; "unknown" where it is missing
     created_at_utc: str  # "" where it is missing
     problems: tuple[str, ...]  # what had to be left out
@@ -136,7 +136,7 @@ def decode(data: bytes) -> Decoded:
     return _decoded(data, known, [])
 
 
-def mapping_of(content: bytes) -> dict[str, Any]:
+def mapping_of(content: memoryview) -> dict[str, Any]:
     """The mapping behind `Decoded.content`."""
     return _decode_any(content)
 
@@ -166,7 +166,7 @@ def _decoded(content: bytes, known: Metadata, problems: list[str]) -> Decoded:
             f"written by a newer axiomrl (schema_version {version}, known here: {SCHEMA_VERSION})"
         )
     status, created = known.status or "unknown", known.created_at_utc or ""
-    return Decoded(content, status, created, tuple(problems))
+    return Decoded(memoryview(content), status, created, tuple(problems))
 
 
 def _as_utf8(text: str) -> bytes:

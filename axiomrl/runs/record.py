@@ -23,6 +23,7 @@ from axiomrl.runs.files import read_regular_file
 from axiomrl.runs.metadata import LIMIT, Decoded, decode, mapping_of
 
 _decode_row = msgspec.json.Decoder(dict[str, Any]).decode
+_NOTHING = memoryview(b"")
 _METRICS_LIMIT = 1 << 30  # bytes; far above what any run writes, and what memory can take
 
 
@@ -54,7 +55,7 @@ class RunRecord:
         self.problems = problems
         self.status = "unknown"  # running, completed, failed, interrupted, dead or unknown
         self.created_at_utc: str = metadata.get("created_at_utc") or ""  # orders runs by age
-        self._content = b""  # the JSON that `metadata` is built from
+        self._content = _NOTHING  # the JSON that `metadata` is built from
 
     if not TYPE_CHECKING:  # a checker would take it for a promise of any attribute
 
@@ -65,7 +66,7 @@ class RunRecord:
             """
             if name == "metadata":
                 self.metadata = mapping_of(self._content)
-                self._content = b""
+                self._content = _NOTHING
                 return self.metadata
             if name == "directory":
                 self.directory = Path(self.path)
