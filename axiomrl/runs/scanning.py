@@ -84,6 +84,9 @@ def without_garbage_collection() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
+            if not gc.get_freeze_count():  # else somebody wants those to stay frozen
+                gc.freeze()  # counts everything as old, so that the first collection after
+                gc.unfreeze()  # this one need not look at all of it either
             gc.enable()
 
 
