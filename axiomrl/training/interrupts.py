@@ -20,6 +20,11 @@ class StopRequest:
 
     signal_number: int | None = None
 
+    def request(self) -> None:
+        """Ask for what SIGTERM asks for, unless something was asked for already."""
+        if self.signal_number is None:
+            self.signal_number = signal.SIGTERM
+
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:

@@ -49,7 +49,8 @@ class TrainingProgress:
     replay_bytes: int = 0  # memory of the full replay buffer, if there is one
 
 
-OnProgress = Callable[[TrainingProgress], None]
+OnProgress = Callable[[TrainingProgress], bool | None]
+"""True asks training to end at the next block boundary, as SIGTERM does."""
 
 
 @dataclass(slots=True)
@@ -326,7 +327,7 @@ class Training:
         self._reported_at = now
         elapsed = max(now - self._resumed_at, 1e-9)
         recent = [episode_return for episode_return, _ in self._recent]
-        self._on_progress(
+        is_asked_to_stop = self._on_progress(
             TrainingProgress(
                 env_steps=self.counters.env_steps,
                 total_timesteps=self.config.total_timesteps,
@@ -340,6 +341,8 @@ class Training:
                 replay_bytes=self.algorithm.replay.nbytes if self.algorithm.replay else 0,
             )
         )
+        if is_asked_to_stop:
+            self._stop.request()
 
 
 def _is_due(every: int, before: int, after: int, is_last: bool) -> bool:
