@@ -24,7 +24,8 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 HEAVY = {"torch", "gymnasium"}  # at module level only where training happens
 LOADED_ON_USE = {
-    "pandas", "matplotlib", "scipy", "optuna", "ray", "submitit", "psutil", "tensorboard", "fsspec", "s3fs"
+    "pandas", "matplotlib", "scipy", "optuna", "ray", "submitit", "psutil", "tensorboard", "fsspec",
+    "s3fs",
 }  # fmt: skip
 
 # Low to high. A unit may import units of a lower layer, and itself.
