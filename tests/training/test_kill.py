@@ -14,7 +14,7 @@ from axiomrl.algorithms import ALGORITHMS
 from axiomrl.runs.layout import checkpoint_step
 from axiomrl.runs.record import RunRecord
 
-from .resume_cases import NORMALIZED, Case, schedule_case, simple_env, small_config
+from .resume_cases import NORMALIZED, Case, brief, schedule_case, simple_env, small_config
 from .resume_harness import (
     ROOT,
     WholeRun,
@@ -46,7 +46,7 @@ def require_resumes_exactly(run: Path, whole: WholeRun) -> None:
 
 
 def test_run_killed_before_its_first_checkpoint_starts_again(whole: Whole, tmp_path: Path) -> None:
-    case = schedule_case("ppo")
+    case = brief(schedule_case("ppo"))
     run = killed_run(case, tmp_path, "rename step_0.pt")
     assert RunRecord.read(run).status == "dead"
     assert RunRecord.read(run).checkpoints() == []
@@ -67,7 +67,7 @@ def test_run_killed_between_a_best_checkpoint_and_its_marking_resumes_exactly(
 
 
 def test_run_killed_while_it_is_being_resumed_resumes_exactly(whole: Whole, tmp_path: Path) -> None:
-    case = schedule_case("ppo")
+    case = brief(schedule_case("ppo"))
     run = killed_run(case, tmp_path, f"step {whole(case).env_steps // 2}")
     rows = len(rows_of(run))
     again = resume(run, interruption="SIGKILL truncate * 2")

@@ -16,6 +16,7 @@ from .resume_cases import (
     SMALL,
     Case,
     all_cases,
+    brief,
     normalized_case,
     schedule_case,
     torch_case,
@@ -72,25 +73,25 @@ def test_every_algorithm_has_a_configuration_to_resume() -> None:
     assert set(SCHEDULES) == set(ALGORITHMS)
 
 
-# One each, because a process takes a second to start; the slow tests try everything.
+# One each and brief, because a process takes a second to start; the slow tests try everything.
 
 
 def test_ppo_resumed_by_the_command_printed_after_sigterm_is_exact(
     whole: Whole, tmp_path: Path
 ) -> None:
-    case = schedule_case("ppo")
+    case = brief(schedule_case("ppo"))
     require_exact_after_signal(case, whole(case), "SIGTERM", tmp_path)
 
 
 def test_dqn_on_the_torch_engine_resumed_after_sigint_is_exact(
     whole: Whole, tmp_path: Path
 ) -> None:
-    case = torch_case("dqn")
+    case = brief(torch_case("dqn"))
     require_exact_after_signal(case, whole(case), "SIGINT", tmp_path)
 
 
 def test_killed_sac_with_normalization_resumes_exactly(whole: Whole, tmp_path: Path) -> None:
-    case = normalized_case("sac")
+    case = brief(normalized_case("sac"))
     interrupted(case, whole(case), "SIGKILL", tmp_path)
     resumed = resume(only_run(tmp_path))
     assert resumed.code == 0, resumed.stderr
