@@ -16,17 +16,21 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import gymnasium
 import numpy as np
 from tensorboard.backend.event_processing.event_file_loader import (  # type: ignore[import-untyped]
     EventFileLoader,
 )
 
-from axiomrl.training import checkpoints
+from axiomrl.config import config_from_mapping
+from axiomrl.training import checkpoints, session
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -125,11 +129,31 @@ class WholeRun:
 
 
 def train_whole(config: Mapping[str, Any], folder: Path) -> WholeRun:
-    """Train without any interruption."""
-    counted = folder / "env_steps"
-    ended = train(config, folder, step_count=counted)
-    assert ended.code == 0, ended.stderr
-    return WholeRun(only_run(folder), config, int(counted.read_text()))
+    """Train without any interruption, within this process."""
+    resolved = config_from_mapping({**config, "output_dir": str(folder / "runs")})
+    with steps_counted() as taken:
+        directory = session.start(resolved).directory
+    return WholeRun(directory, config, next(taken))
+
+
+@contextmanager
+def steps_counted() -> Iterator[Iterator[int]]:
+    """Counts the steps of the environments that are made meanwhile; `next` gives the number."""
+    make, taken = gymnasium.make, itertools.count()
+
+    def counting_make(*arguments: Any, **options: Any) -> Any:
+        env = make(*arguments, **options)
+        step = env.unwrapped.step
+
+        def counted(action: Any) -> Any:
+            next(taken)
+            return step(action)
+
+        env.unwrapped.step = counted  # type: ignore[method-assign]
+        return env
+
+    with mock.patch.object(gymnasium, "make", counting_make):
+        yield taken
 
 
 def metadata_of(directory: Path) -> dict[str, Any]:
