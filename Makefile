@@ -27,7 +27,7 @@ train: $(VENV)/.installed  ## train PPO on CartPole to the end (CONFIG=… for a
 	$(BIN)/axiomrl train --config $(or $(CONFIG),configs/ppo/cartpole.yaml)
 
 test: $(VENV)/.installed-dev  ## the fast tests
-	$(BIN)/python -m pytest -m "not slow and not browser" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow and not browser" -n logical --maxprocesses 8 --dist worksteal $(ARGS)
 
 test-slow: $(VENV)/.installed-dev  ## the tests that train for minutes
 	$(BIN)/python -m pytest -m slow $(ARGS)
