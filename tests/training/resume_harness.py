@@ -8,6 +8,7 @@ results.
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import os
@@ -17,7 +18,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from tensorboard.backend.event_processing.event_file_loader import (  # type: ig
     EventFileLoader,
 )
 
+from axiomrl.cli.app import main
 from axiomrl.config import config_from_mapping
 from axiomrl.training import checkpoints, session
 
@@ -89,6 +91,18 @@ def axiomrl(*arguments: object, folder: Path, **what: Any) -> Ended:
     return Ended(ended.returncode, ended.stdout, ended.stderr)
 
 
+def within_this_process(*arguments: object, folder: Path) -> Ended:
+    """Run one command without a process of its own, which takes seconds where it loads torch.
+
+    `--import interruptions` is left out: that is for processes to which something is to happen.
+    """
+    printed, told = io.StringIO(), io.StringIO()
+    words = [str(each) for each in arguments if each not in IMPORTED]
+    with chdir(folder), redirect_stdout(printed), redirect_stderr(told):
+        code = main(words)
+    return Ended(code, printed.getvalue(), told.getvalue())
+
+
 def train_arguments(config: Mapping[str, Any], folder: Path) -> list[str]:
     """Arguments of a quiet training whose run directory lies in `folder`/runs."""
     path = folder / "config.yaml"
@@ -100,6 +114,11 @@ def train(config: Mapping[str, Any], folder: Path, **what: Any) -> Ended:
     """Train in a fresh process."""
     arguments = (*train_arguments(config, folder), *IMPORTED)
     return axiomrl(*arguments, folder=folder, **what)
+
+
+def resume_here(directory: Path) -> Ended:
+    """Resume a run within this process."""
+    return within_this_process("resume", directory, "--quiet", folder=directory.parent)
 
 
 def resume(directory: Path, *arguments: object, **what: Any) -> Ended:
