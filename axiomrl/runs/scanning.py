@@ -82,12 +82,13 @@ def without_garbage_collection() -> Iterator[None]:
     """
     was_enabled = gc.isenabled()
     gc.disable()
+    before = gc.get_count()[0]
     try:
         yield
     finally:
         if was_enabled:
             # counting what is frozen takes as long as there is much of it: not for a few records
-            is_worth_it = gc.get_count()[0] > MANY_OBJECTS
+            is_worth_it = gc.get_count()[0] - before > MANY_OBJECTS
             if is_worth_it and not gc.get_freeze_count():  # else somebody wants it to stay frozen
                 gc.freeze()  # counts everything as old, so that the first collection after
                 gc.unfreeze()  # this one need not look at all of it either
