@@ -26,6 +26,8 @@ install: $(VENV)/.installed  ## create .venv and install axiomrl
 train: $(VENV)/.installed  ## train PPO on CartPole to the end (CONFIG=… for another preset)
 	$(BIN)/axiomrl train --config $(or $(CONFIG),configs/ppo/cartpole.yaml)
 
+# The tests start a hundred processes: none compiles again what another one has compiled.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.installed-dev  ## the fast tests
 	$(BIN)/python -m pytest -m "not slow and not browser" -n logical --maxprocesses 8 --dist worksteal $(ARGS)
 
