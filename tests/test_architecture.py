@@ -44,6 +44,7 @@ LAYERS = (
     {"reports"},
     {"runtime"},  # training/ and the files of algorithms/
     {"study"},
+    {"search"},
     {"cli"},
     {"__main__"},
 )
