@@ -89,7 +89,7 @@ def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
          "did you mean: eval_return_"),
         ({"objective": {"reduce": "last"}}, "search.objective.reduce is 'last'", None),
         ({"objective": {"statistic": "max"}}, "search.objective.statistic is 'max'", None),
-        ({"objective": {"direction": "max"}}, "direction is 'max', but must be one of maximize", None),
+        ({"objective": {"direction": "max"}}, "direction is .max., but must be", None),
         ({"n_trials": None}, "search.n_trials is missing", "how many"),
         ({"n_trials": 0}, "search.n_trials is 0, but must be >= 1", None),
         ({"seeds": []}, "search.seeds is empty", "at least one"),
