@@ -162,7 +162,8 @@ class Engine:
         params = {} if trial.is_base else trial.params
         config = self._search.config_of(params, source=f"trial {trial.number}")
         adopted = self._opened(trial.number, config, trial.params, trial.is_base)
-        adopted.reported.update(trial.intermediate)
+        # of the last step it is not known whether the pruner was asked
+        adopted.reported.update(sorted(trial.intermediate)[:-1])
         return adopted
 
     def _create(self, proposal: Proposal) -> int:
@@ -262,7 +263,8 @@ class Engine:
                 continue
             trial.reported.add(step)
             self._journal.report(trial.number, step, value)
-            if not (trial.is_base or is_complete) and self._should_end(trial.number):
+            is_worse = self._should_end(trial.number)  # which also puts it among the others
+            if is_worse and not (trial.is_base or is_complete):
                 self._decide(trial, lambda: self._journal.prune(trial.number))
                 return
 

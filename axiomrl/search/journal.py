@@ -8,7 +8,7 @@ moment leaves it there whole or not at all.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -74,7 +74,8 @@ class Journal:
             raise InputError(f"{self._path}: is missing", hint="no trial was begun yet")
         with quiet():
             self._storage = self._opened(is_writer)
-            self._study_id = self._study_of(search, is_writer)
+            with self.turn() if is_writer else nullcontext():
+                self._study_id = self._study_of(search, is_writer)
 
     def turn(self) -> AbstractContextManager[None]:
         """Hold the right to make and adopt trials, for a block."""
