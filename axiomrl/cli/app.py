@@ -30,6 +30,7 @@ from axiomrl.cli import (
     study,
     terminal,
     train,
+    tune,
     watch,
     zoo,
 )
@@ -66,6 +67,7 @@ COMMANDS = {
     "eval": eval,
     "resume": resume,
     "study": study,
+    "tune": tune,
     "config": config,
     "zoo": zoo,
     "report": report,
