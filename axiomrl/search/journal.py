@@ -7,6 +7,7 @@ moment leaves it there whole or not at all.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -244,12 +245,18 @@ _STATES: dict[str, State] = {
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep Optuna from telling what axiomrl tells, for a block."""
+    """Keep Optuna from telling what axiomrl tells, for a block.
+
+    Some of what is used here older versions call experimental.
+    """
     import optuna
+    from optuna.exceptions import ExperimentalWarning
 
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            yield
     finally:
         optuna.logging.set_verbosity(before)

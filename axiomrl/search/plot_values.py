@@ -15,7 +15,7 @@ from axiomrl.reports.search_plot_data import (
 )
 from axiomrl.search.description import Search
 from axiomrl.search.journal import Trial
-from axiomrl.search.report import importances, short_names, shown_value
+from axiomrl.search.report import importances, score_words, short_names, shown_value
 from axiomrl.search.space import Choice, Dimension
 
 KINDS = ("history", "slice", "importances")
@@ -120,8 +120,4 @@ def _place(dimension: Dimension, trial: Trial, path: str) -> float | None:
 
 
 def _score_words(search: Search) -> str:
-    objective = search.config.objective
-    return (
-        f"Score: {objective.statistic} over {len(search.config.seeds)} seeds of the "
-        f"{objective.reduce} {objective.metric} ({objective.direction})."
-    )
+    return f"Score: {score_words(search)} ({search.config.objective.direction})."

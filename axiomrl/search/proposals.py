@@ -145,7 +145,10 @@ def _draw(search: Search, trials: Sequence[Trial], *, seed: int) -> dict[str, An
 def _sampler(search: Search, seed: int) -> BaseSampler:
     from optuna.samplers import RandomSampler, TPESampler
 
-    return RandomSampler(seed) if search.config.sampler == "random" else TPESampler(seed=seed)
+    if search.config.sampler == "random":
+        return RandomSampler(seed)
+    # trials that others run count as bad ones, so that workers do not gather at one place
+    return TPESampler(seed=seed, constant_liar=True)
 
 
 def _seed(search: Search, number: int, attempt: int) -> int:

@@ -133,6 +133,13 @@ def short_names(paths: Sequence[str]) -> dict[str, str]:
     return names
 
 
+def score_words(search: Search) -> str:
+    """What a trial's score is."""
+    objective, count = search.config.objective, len(search.config.seeds)
+    seeds = "1 seed" if count == 1 else f"{count} seeds"
+    return f"{objective.statistic} over {seeds} of the {objective.reduce} {objective.metric}"
+
+
 def shown_params(search: Search, params: Mapping[str, Any]) -> str:
     """A point in one line: `gamma=0.98, num_envs=8`."""
     labels = short_names(list(search.space))
@@ -162,10 +169,7 @@ def _title(search: Search, trials: Sequence[Trial]) -> str:
 
 def _remarks(search: Search, trials: Sequence[Trial], now: datetime) -> list[str]:
     objective = search.config.objective
-    remarks = [
-        f"score: {objective.statistic} over {len(search.config.seeds)} seeds of the "
-        f"{objective.reduce} {objective.metric}; {objective.direction}."
-    ]
+    remarks = [f"score: {score_words(search)}; {objective.direction}."]
     ranked = best_of(search, trials)
     if ranked:
         remarks.append(

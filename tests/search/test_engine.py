@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ from axiomrl import ExperimentResult, search
 from axiomrl.config import TrainConfig
 from axiomrl.errors import InputError, Interrupted
 from axiomrl.fingerprint import config_hash
+from axiomrl.runs.clock import utc_now
 from axiomrl.runs.record import RunRecord
 from axiomrl.search.description import Search
 from axiomrl.search.folder import read_description
 from axiomrl.search.journal import Journal, Trial
 from axiomrl.search.running import begin, run_search
 from axiomrl.study.launchers.contract import Job
+from axiomrl.study.lease import this_runner
 
 from .quick_launcher import QuickLauncher, base, described, gamma_and_seed
 
@@ -297,6 +300,34 @@ def test_trials_of_living_processes_are_left_to_them(tmp_path: Path) -> None:
     trials = run_search(folder, QuickLauncher(before_step=another))[1]
     assert states(inner[0]) == ["running", "completed"]
     assert states(trials) == ["completed", "completed"]
+
+
+def test_a_trial_is_taken_over_once_its_owner_has_ended(tmp_path: Path) -> None:
+    wanted = described(tmp_path, n_trials=1)
+    folder = begin(wanted, command=[])
+    journal = Journal(folder, wanted, is_writer=True)
+    living = this_runner(utc_now())
+    attributes = {"params": {GAMMA: 0.6}, "config_hash": "0", "owner": living}
+    journal.create({}, {}, attributes)
+    launcher = QuickLauncher()
+    assert states(run_search(folder, launcher)[1]) == ["running"]
+    journal.note(0, "owner", {**living, "start_time": 1.0})  # its number was given out again
+    trials = run_search(folder, launcher)[1]
+    assert states(trials) == ["completed"]
+    assert launcher.trained == ["trial_0000_seed1", "trial_0000_seed2"]
+    assert trials[0].score == pytest.approx(61.5)
+
+
+def test_a_trial_on_another_machine_is_left_until_its_heartbeat_is_old(tmp_path: Path) -> None:
+    wanted = described(tmp_path, n_trials=1)
+    folder = begin(wanted, command=[])
+    journal = Journal(folder, wanted, is_writer=True)
+    owner = {**this_runner(utc_now()), "hostname": "elsewhere"}
+    journal.create({}, {}, {"params": {GAMMA: 0.6}, "owner": owner})
+    assert states(run_search(folder, QuickLauncher())[1]) == ["running"]
+    (trial,) = journal.trials()
+    assert not trial.is_abandoned(utc_now())
+    assert trial.is_abandoned(utc_now() + timedelta(hours=1))
 
 
 def test_from_python_a_search_is_begun_refused_and_gone_on_with(tmp_path: Path) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from axiomrl.config import TrainConfig
+from axiomrl.errors import Interrupted
 from axiomrl.runs.record import RunRecord
-from axiomrl.search.journal import Trial
+from axiomrl.search.journal import Journal, Trial
 from axiomrl.search.running import begin, run_search
 
 from .quick_launcher import QuickLauncher, base, described
@@ -115,6 +117,27 @@ def test_the_base_is_never_ended_early(tmp_path: Path) -> None:
     trials = run_search(begin(search, command=[]), launcher)[1]
     assert trials[0].is_base
     assert trials[0].state == "completed"
+
+
+def test_a_pruner_that_was_cut_off_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between the report of a value and the end that it should lead to."""
+
+    def stop(*_: object) -> None:
+        raise Interrupted("interrupted", signal_number=signal.SIGINT)
+
+    block: dict[str, Any] = {"pruner": {"type": "median", "n_startup_trials": 1}}
+    whole = searched(tmp_path, name="whole", **block)
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "prune", stop)
+        with pytest.raises(Interrupted):
+            searched(tmp_path, name="cut", **block)
+    trials = run_search(tmp_path / "cut", QuickLauncher(good_or_bad))[1]
+    assert [(t.state, dict(t.intermediate)) for t in trials] == [
+        (t.state, dict(t.intermediate)) for t in whole
+    ]
+    assert "pruned" in [trial.state for trial in trials]
 
 
 def test_less_may_be_better_for_a_pruner_too(tmp_path: Path) -> None:
