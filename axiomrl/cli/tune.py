@@ -98,8 +98,8 @@ def run(
     FILE has mode: tune, a base and a block search. Every trial is trained once per seed, and its
     runs lie in the search's folder, which is printed on stdout; everything else goes to stderr.
     A search that was stopped in whatever way goes on with --resume; several processes may do so
-    at once. --set changes the base, or with search.n_trials=40 the search. Exits with 1 if all
-    trials failed.
+    at once. Settings given with --set are the base's, or the search's where they begin with
+    search (search.n_trials=40). Exits with 1 if all trials failed.
     """
     from axiomrl.search.description import load_search
     from axiomrl.search.running import begin
