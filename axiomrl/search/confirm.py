@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -182,15 +182,13 @@ def run_confirmation(
     total = len(plan.seeds) * len(plan.candidates)
     with _alone(folder):
         try:
-            for outcome in launcher.run(jobs, on_progress=on_progress):
-                done = sum(
-                    _is_completed(run_directory(folder, each, seed))
-                    for each in plan.candidates
-                    for seed in plan.seeds
-                )
-                error = (outcome.error or {}).get("message")
-                told = f": {error}" if error else ""
-                yield f"{outcome.job.name}: {outcome.state}{told} ({done} of {total} completed)"
+            outcomes: Any = launcher.run(jobs, on_progress=on_progress)
+            with closing(outcomes):
+                for outcome in outcomes:
+                    done = _count_completed(folder, plan)
+                    error = (outcome.error or {}).get("message")
+                    told = f": {error}" if error else ""
+                    yield f"{outcome.job.name}: {outcome.state}{told} ({done} of {total} completed)"
         except Interrupted as interruption:
             interruption.hint = shlex.join(["axiomrl", "tune", "confirm", str(folder)])
             raise
@@ -266,6 +264,14 @@ def _record(directory: Path) -> RunRecord | None:
         return RunRecord.read(directory)
     except (OSError, InputError):  # not begun, or torn: the worker makes it anew, or says why not
         return None
+
+
+def _count_completed(folder: Path, plan: ConfirmPlan) -> int:
+    return sum(
+        _is_completed(run_directory(folder, each, seed))
+        for each in plan.candidates
+        for seed in plan.seeds
+    )
 
 
 def _is_completed(directory: Path) -> bool:

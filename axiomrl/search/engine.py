@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -99,8 +99,10 @@ class Engine:
         Raises Interrupted after a signal, with what goes on as its hint.
         """
         try:
-            for outcome in self._launcher.run(self._jobs(), on_progress=self._progressed):
-                self._note_outcome(outcome)
+            outcomes: Any = self._launcher.run(self._jobs(), on_progress=self._progressed)
+            with closing(outcomes):  # whatever goes wrong here, no worker is left at work
+                for outcome in outcomes:
+                    self._note_outcome(outcome)
         except Interrupted as interruption:
             interruption.hint = shlex.join(["axiomrl", "tune", "--resume", str(self._folder)])
             raise
