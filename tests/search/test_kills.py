@@ -45,7 +45,7 @@ def told(folder: Path) -> list[tuple[Any, ...]]:
 
 
 def test_killed_at_any_write_point_a_search_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
-    ends, errors = searchers("kill", tmp_path, 9)  # every 9th: a few seconds
+    ends, errors = searchers("kill", tmp_path, 13)  # every 13th: a few seconds
     assert errors == ""
     *killed, last = ends
     assert last == [0, 0]
