@@ -346,7 +346,8 @@ PROBE = """\
 import json, sys
 from axiomrl.cli.app import main
 codes = [main(arguments) for arguments in json.loads(sys.argv[1])]
-loaded = [name for name in ("torch", "gymnasium", "numpy", "pandas") if name in sys.modules]
+heavy = ("torch", "gymnasium", "numpy", "pandas", "pydantic")
+loaded = [name for name in heavy if name in sys.modules]
 sys.stderr.write("\\n" + json.dumps([codes, loaded]))
 """
 
@@ -376,8 +377,8 @@ def test_zoo_reads_runs_without_torch_and_gymnasium(tmp_path: Path) -> None:
     values = {"algo": "ppo", "env_id": "CartPole-v1", "total_timesteps": 10}
     with Run.create(config_from_mapping({**values, "output_dir": str(tmp_path / "runs")})):
         pass
-    loaded = loaded_by(tmp_path, ["zoo", "--format", "report"])
-    assert not {"torch", "gymnasium", "pandas"} & set(loaded)
+    loaded = loaded_by(tmp_path, ["zoo", "--format", "report", "--runs-dir", "runs"])
+    assert not {"torch", "gymnasium", "pandas", "pydantic"} & set(loaded)
 
 
 def test_runs_are_managed_without_torch_and_gymnasium(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ from axiomrl.cli import (
     watch,
     zoo,
 )
-from axiomrl.cli.command import Command
+from axiomrl.cli.command import Command, Group
 from axiomrl.cli.terminal import Invocation
 from axiomrl.errors import InputError
 
@@ -55,6 +55,7 @@ Examples:
 
 app = typer.Typer(
     name="axiomrl",
+    cls=Group,
     add_completion=False,
     rich_markup_mode=None,  # help in rich's boxes takes three times as long to appear
     pretty_exceptions_enable=False,
@@ -90,7 +91,9 @@ def _register(name: str, module: Any) -> None:
     if subcommands is None:
         app.command(name, cls=Command, epilog=module.EXAMPLES)(module.run)
         return
-    group = typer.Typer(rich_markup_mode=None, context_settings=app.info.context_settings)
+    group = typer.Typer(
+        cls=Group, rich_markup_mode=None, context_settings=app.info.context_settings
+    )
     classes = getattr(module, "COMMAND_CLASSES", {})
     for verb, (function, examples) in subcommands.items():
         group.command(verb, cls=classes.get(verb, Command), epilog=examples)(function)
