@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from typer.main import get_command
 
-from axiomrl.cli.app import COMMANDS, app
+from axiomrl.cli.app import COMMANDS, command_line
 from axiomrl.cli.option_values import NotSimpleError, simple_value
 
 coercion = pytest.importorskip("typer._coercion", reason="this typer converts without pydantic")
@@ -40,7 +40,7 @@ def options() -> dict[str, Any]:
 
 
 OPTIONS = options()
-CONTEXT = typer.Context(get_command(app))
+CONTEXT = typer.Context(command_line())
 KINDS = [name for name in OPTIONS if hasattr(OPTIONS[name], "type_descriptor")]
 TEXTS = st.one_of(
     st.text(alphabet="019.-+eE_ xinfa,/\u0661", max_size=8),
@@ -102,7 +102,7 @@ def test_what_may_be_wrong_is_left_to_typer(name: str, value: Any) -> None:
 
 
 def test_every_command_reads_its_values_here() -> None:
-    group: Any = get_command(app)
+    group: Any = command_line()
     for name in COMMANDS:
         for parameter in group.commands[name].get_params(CONTEXT):
             assert type(parameter._runtime_param).__name__ == "_Conversion", (name, parameter.name)

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 import yaml
-from typer.main import get_command
 
-from axiomrl.cli.app import COMMANDS, app
+from axiomrl.cli.app import COMMANDS, command_line
 from axiomrl.config import load_config
 from axiomrl.metrics import METRICS
 from axiomrl.search.description import load_search
@@ -22,7 +21,7 @@ from .pages import PAGES, REPOSITORY, all_snippets, commands, prose, snippets
 
 NAMES = {page: str(page.relative_to(REPOSITORY)) for page in PAGES}
 PLAIN = {"algo": "ppo", "env_id": "CartPole-v1", "total_timesteps": 1000}
-GROUP: Any = get_command(app)
+GROUP: Any = command_line()
 
 
 def options_of(command: str) -> set[str]:
