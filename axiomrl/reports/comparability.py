@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from axiomrl.errors import InputError, did_you_mean
 from axiomrl.reports.document import Document, Section
-from axiomrl.reports.leaderboard import answers_to, usable_seeds
+from axiomrl.reports.leaderboard import answers_to
 from axiomrl.reports.leaderboard_document import estimate_object, interval_text
 from axiomrl.reports.run_rows import group_object, problem_objects
 from axiomrl.reports.table import Column, Table
@@ -80,7 +80,7 @@ def hindrances(one: ScoredGroup, other: ScoredGroup, lookup: Lookup) -> Iterator
             else:
                 yield f"another {name}: {texts[0]} and {texts[1]}"
     for each in (one, other):
-        seeds = len(usable_seeds(each))
+        seeds = len(each.usable_seeds)
         if 0 < seeds < 3:
             yield f"{each.label} has {seeds} of the 3 seeds that an interval takes"
 
@@ -144,7 +144,7 @@ def _resampled(each: ScoredGroup, question: Question) -> ResampledGroup:
         name=each.group.identity,
         seed=question.seed,
         resamples=resamples_for(2),
-        n_seeds=len(usable_seeds(each)),
+        n_seeds=len(each.usable_seeds),
     )
 
 

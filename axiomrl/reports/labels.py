@@ -98,9 +98,10 @@ def _algo_and_env(group: Group) -> str:
 
 def _preset(group: Group, lookup: Lookup) -> str | None:
     """The preset that all runs of a group name."""
-    names = {canonical(lookup.value_of(run, "preset")) for run in group.runs}
     name = lookup.value_of(group.runs[0], "preset")
-    return name if len(names) == 1 and isinstance(name, str) and name else None
+    if not isinstance(name, str) or not name:
+        return None
+    return name if all(lookup.value_of(run, "preset") == name for run in group.runs) else None
 
 
 def _differences(groups: Sequence[Group], lookup: Lookup) -> list[str | None]:

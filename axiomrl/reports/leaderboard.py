@@ -131,18 +131,10 @@ def _why_unranked(each: ScoredGroup, question: Question) -> str | None:
     if not each.usable:
         reasons = {score.reason for _, score in each.scores if score.reason}
         return "; ".join(sorted(reasons)) or f"no run has {question.metric}"
-    seeds = len(usable_seeds(each))
+    seeds = len(each.usable_seeds)
     if seeds < question.min_seeds:
         return f"{seeds} of the {question.min_seeds} seeds asked for"
     return None
-
-
-def usable_seeds(each: ScoredGroup) -> set[Any]:
-    """The seeds of the runs that have a score; runs without one are taken for one seed."""
-    known = {
-        record.metadata.get("seed") for record, score in each.scores if score.value is not None
-    }
-    return known - {None} if len(known) > 1 else known
 
 
 class _Resampling:
@@ -164,7 +156,7 @@ class _Resampling:
                 name=each.group.identity,
                 seed=self._question.seed,
                 resamples=self._resamples,
-                n_seeds=len(usable_seeds(each)),
+                n_seeds=len(each.usable_seeds),
             )
         return made
 
@@ -200,7 +192,7 @@ class _Resampling:
             question.seed,
             self._resamples,
             [
-                [each.group.identity, len(usable_seeds(each)), sorted(each.usable)]
+                [each.group.identity, len(each.usable_seeds), sorted(each.usable)]
                 for each in self._groups
             ],
         ]
@@ -248,7 +240,7 @@ def _estimate(
         method=METHOD if interval else None,
         resamples=resamples if interval else None,
         n_runs=len(each.usable),
-        n_seeds=len(usable_seeds(each)),
+        n_seeds=len(each.usable_seeds),
     )
 
 

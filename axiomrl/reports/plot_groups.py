@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from axiomrl.errors import InputError
-from axiomrl.reports.leaderboard import usable_seeds
 from axiomrl.reports.normalization import Anchors, normalized
 
 if TYPE_CHECKING:
@@ -128,7 +127,7 @@ class Entrant:
     @property
     def n_seeds(self) -> int:
         """Of the environment with fewest."""
-        return min(len(usable_seeds(each)) for each in self.groups)
+        return min(len(each.usable_seeds) for each in self.groups)
 
 
 @dataclass(frozen=True)

@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 def run_row(record: RunRecord, **more: Any) -> dict[str, Any]:
     """What identifies a run and how it did; `more` is added."""
-    metadata, path = record.metadata, record.path
-    progress = metadata.get("progress") or {}
-    best = metadata.get("best_checkpoint") or {}
-    latest = metadata.get("latest_metrics") or {}
+    path, stored = record.path, record.metadata.get
+    progress = stored("progress") or {}
+    best = stored("best_checkpoint") or {}
+    latest = stored("latest_metrics") or {}
     return {
         "run": os.path.basename(path),
         "directory": path if path[:1] == "/" else os.path.abspath(path),
-        "run_id": metadata.get("run_id"),
-        "algo": metadata.get("algo"),
-        "env_id": metadata.get("env_id"),
-        "seed": metadata.get("seed"),
-        "config_hash": metadata.get("config_hash"),
+        "run_id": stored("run_id"),
+        "algo": stored("algo"),
+        "env_id": stored("env_id"),
+        "seed": stored("seed"),
+        "config_hash": stored("config_hash"),
         "status": record.status,
-        "created_at_utc": metadata.get("created_at_utc"),
+        "created_at_utc": stored("created_at_utc"),
         "env_steps": progress.get("env_steps"),
         "eval_return_mean": latest.get("eval_return_mean"),
         "best_eval_return_mean": record.best_eval_return_mean,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -65,10 +66,18 @@ class ScoredGroup:
     scores: tuple[tuple[RunRecord, Score], ...]
     anchors: Anchors | None
 
-    @property
+    @functools.cached_property
     def usable(self) -> list[float]:
         """The scores there are."""
         return [score.value for _, score in self.scores if score.value is not None]
+
+    @functools.cached_property
+    def usable_seeds(self) -> set[Any]:
+        """The seeds of the runs that have a score; runs without one are taken for one seed."""
+        known = {
+            record.metadata.get("seed") for record, score in self.scores if score.value is not None
+        }
+        return known - {None} if len(known) > 1 else known
 
 
 @dataclass(frozen=True)

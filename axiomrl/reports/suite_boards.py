@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from axiomrl.reports.leaderboard import usable_seeds
 from axiomrl.reports.normalization import normalized
 from axiomrl.reports.standings import Question, ScoredGroup, SuiteBoard, SuiteStanding
 from axiomrl.statistics import STATISTICS, ResampledGroup, rank_groups
@@ -118,7 +117,7 @@ def _columns(tasks: Sequence[str], cells: Cells, policy: str) -> tuple[list[Any]
             reasons.append(f"{reason} in {task}")
             continue
         columns.append(scores)
-        seeds.append(len(usable_seeds(found[0])))
+        seeds.append(len(found[0].usable_seeds))
     if absent:
         reasons.append(f"no runs in {', '.join(absent)}")
     elif not seeds and not reasons:

@@ -161,14 +161,17 @@ def _score(record: RunRecord, question: Question) -> Score:
 def _anchors(runs: Sequence[RunRecord], selection: Selection) -> Anchors | None:
     """The anchors of a group; None if its runs disagree about them."""
     found: Anchors | None = None
-    for number, run in enumerate(runs):
-        benchmark = run.metadata.get("benchmark") or {}
+    before: tuple[Any, Any] | None = None
+    for run in runs:
+        env_id, benchmark = asked = run.metadata.get("env_id"), run.metadata.get("benchmark") or {}
+        if asked == before:
+            continue
         suite = benchmark.get("suite")
         given = next((m.normalization for m in selection.manifests if m.suite == suite), None)
-        anchors = anchors_for(run.metadata.get("env_id"), benchmark, overrides=given)
-        if number and anchors != found:
+        anchors = anchors_for(env_id, benchmark, overrides=given)
+        if before is not None and anchors != found:
             return None
-        found = anchors
+        found, before = anchors, asked
     return found
 
 
