@@ -20,6 +20,7 @@ from axiomrl.statistics.scores import Array, Tasks, canonical, checked_tasks
 METHOD = "stratified percentile bootstrap"
 CONFIDENCE = 0.95
 BLOCK = 2**17  # numbers drawn at a time: a few MiB of memory, whatever is asked for
+_SAMPLE = 1000
 LARGEST_TABLE = 2**14  # sums of several draws, see `_resampled_means`
 
 Positions: TypeAlias = npt.NDArray[np.int64]
@@ -145,17 +146,30 @@ def counted(positions: Positions) -> Array:
 
 def interval(distribution: Array) -> tuple[float, float]:
     """The 2.5 % and 97.5 % percentiles, interpolated linearly as NumPy does it."""
-    low, high = (1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2
     last = len(distribution) - 1
-    places = {min(int(part * last) + step, last) for part in (low, high) for step in (0, 1)}
-    ordered = np.partition(distribution, sorted(places))
-    return _between(ordered, low * last), _between(ordered, high * last)
+    outside = (1 - CONFIDENCE) / 2 * last  # as far from the end as the other one from the begin
+    return _percentile(distribution, outside), -_percentile(-distribution, outside)
 
 
-def _between(ordered: Array, place: float) -> float:
+def _percentile(values: Array, place: float) -> float:
+    """What stands at a place, near the begin, among the values in ascending order."""
     below = int(place)
     part = place - below
-    first, second = float(ordered[below]), float(ordered[min(below + 1, len(ordered) - 1)])
+    first, second = _least(values, below + 2)[[below, -1]]
     if part < 0.5:  # from the nearer one, so that equal ones give themselves
-        return first + (second - first) * part
-    return second - (second - first) * (1 - part)
+        return float(first + (second - first) * part)
+    return float(second - (second - first) * (1 - part))
+
+
+def _least(values: Array, count: int) -> Array:
+    """The `count` least values in ascending order, or all of them if there are fewer.
+
+    Most values are out of the question: a sample says about how many.
+    """
+    if len(values) > 4 * _SAMPLE:
+        sample = np.sort(values[:_SAMPLE])
+        limit = sample[min(2 * count * _SAMPLE // len(values) + 8, _SAMPLE - 1)]
+        few = values[values <= limit]
+        if len(few) >= count:
+            values = few
+    return np.sort(values)[:count]

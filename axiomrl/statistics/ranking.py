@@ -111,6 +111,7 @@ def _places(rows: Sequence[Array]) -> Places:
     groups, resamples = len(rows), len(rows[0])
     places = np.zeros((groups, -(-resamples // 8) * 8), np.min_scalar_type(groups))
     width = max(1, BLOCK // groups)
+    numbers = np.arange(groups, dtype=places.dtype)
     for first in range(0, resamples, width):
         some = np.stack([row[first : first + width] for row in rows], axis=1)  # [width, G]
         some = without_rounding_errors(some)
@@ -118,9 +119,9 @@ def _places(rows: Sequence[Array]) -> Places:
         ordered = np.take_along_axis(some, order, axis=1)
         is_worse = np.zeros(some.shape, dtype=bool)  # than the one before
         is_worse[:, 1:] = ordered[:, 1:] > ordered[:, :-1]
-        better = np.maximum.accumulate(np.where(is_worse, np.arange(groups), 0), axis=1)
+        better = np.maximum.accumulate(numbers * is_worse, axis=1)
         block = np.empty(some.shape, places.dtype)
-        np.put_along_axis(block, order, better.astype(places.dtype), axis=1)
+        np.put_along_axis(block, order, better, axis=1)
         places[:, first : first + len(block)] = block.T
     return places
 

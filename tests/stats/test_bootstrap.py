@@ -98,11 +98,20 @@ def test_pieces_of_one_task_are_drawn_in_the_same_way_however_they_are_cut(
     assert np.array_equal(drawn(ONE_TASK, mean, resamples=501), at_once)
 
 
-@given(scores=st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=60))
-@settings(max_examples=50)
-def test_ends_of_intervals_are_numpys_quantiles(scores: list[float]) -> None:
-    expected = np.quantile(scores, [0.025, 0.975])
-    assert bootstrap.interval(np.array(scores)) == pytest.approx(tuple(expected), rel=1e-12)
+@given(scores=st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60), copies=st.integers(1, 300))
+@settings(max_examples=60)
+def test_ends_of_intervals_are_numpys_quantiles(scores: list[float], copies: int) -> None:
+    values = np.array(scores * copies)
+    expected = np.quantile(values, [0.025, 0.975])
+    assert interval(values) == pytest.approx(tuple(expected), rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("order", ["any", "ascending", "descending"])
+def test_ends_of_intervals_do_not_depend_on_the_order(order: str) -> None:
+    values = np.random.default_rng(0).normal(size=20_000) ** 3
+    expected = tuple(np.quantile(values, [0.025, 0.975]))
+    ordered = {"any": values, "ascending": np.sort(values), "descending": -np.sort(-values)}[order]
+    assert interval(ordered) == pytest.approx(expected, rel=1e-12)
 
 
 @every_statistic
