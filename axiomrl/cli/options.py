@@ -54,6 +54,26 @@ AllowConfigChange = Annotated[
         help="Resume a study with a changed configuration: for the runs not yet begun.",
     ),
 ]
+LauncherName = Annotated[
+    str | None,
+    typer.Option(
+        "--launcher",
+        metavar="inline|process|ray|slurm",
+        help="Where runs are computed: here one by one, in worker processes, on a cluster.",
+    ),
+]
+NWorkers = Annotated[
+    str | None,
+    typer.Option("--n-workers", metavar="N", help="How many runs are computed at once."),
+]
+LauncherOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--launcher-option",
+        metavar="KEY=VALUE",
+        help="A setting of the launcher, e.g. address=auto for Ray. Repeatable.",
+    ),
+]
 RunsDir = Annotated[
     Path,
     typer.Option("--runs-dir", metavar="DIR", help="Folder in which runs are looked up by name."),
@@ -82,6 +102,21 @@ def whole_number(flag: str, text: str | None, *, low: int) -> int | None:
     if value is not None and (type(value) is not int or value < low):
         raise InputError(f"{flag} is {text!r}, but must be an integer >= {low}")
     return value
+
+
+def launcher_options(texts: Sequence[str] | None) -> dict[str, str]:
+    """What `--launcher-option` gives, by key; raises InputError for a text without `=`."""
+    options = {}
+    for text in texts or ():
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise InputError(
+                f"--launcher-option {text}: is not KEY=VALUE", hint="for example: address=auto"
+            )
+        if key.strip() in options:
+            raise InputError(f"--launcher-option {text}: {key.strip()} is given twice")
+        options[key.strip()] = value.strip()
+    return options
 
 
 def import_modules(names: Sequence[str] | None) -> None:
