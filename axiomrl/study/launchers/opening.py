@@ -30,6 +30,10 @@ def open_launcher(
         from axiomrl.study.launchers.process import ProcessLauncher
 
         return ProcessLauncher(n_workers, options)
+    if name == "slurm":
+        from axiomrl.study.launchers.slurm import SlurmLauncher
+
+        return SlurmLauncher(n_workers, options)
     from axiomrl.study.launchers.inline import InlineLauncher
     from axiomrl.study.launchers.settings import read_settings
 

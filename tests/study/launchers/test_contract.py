@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[3]
 OPTIONS: dict[str, dict[str, str]] = {
     "inline": {},
     "process": {},
+    "slurm": {"executor": "local"},
 }
 ELSEWHERE = [name for name in OPTIONS if name != "inline"]  # jobs run in other processes
 SEEDS = (3, 1, 2)
