@@ -30,6 +30,10 @@ def open_launcher(
         from axiomrl.study.launchers.process import ProcessLauncher
 
         return ProcessLauncher(n_workers, options)
+    if name == "ray":
+        from axiomrl.study.launchers.ray import RayLauncher
+
+        return RayLauncher(n_workers, options)
     if name == "slurm":
         from axiomrl.study.launchers.slurm import SlurmLauncher
 

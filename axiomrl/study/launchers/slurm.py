@@ -16,7 +16,7 @@ from typing import Any
 
 from axiomrl.errors import InputError
 from axiomrl.study.launchers.contract import Job, JobOutcome, OnJobProgress
-from axiomrl.study.launchers.dispatch import Event, Lost, dispatch
+from axiomrl.study.launchers.dispatch import Ended, Event, Lost, dispatch
 from axiomrl.study.launchers.machine import n_usable_cores
 from axiomrl.study.launchers.remote import Mailbox, Post, compute, event_of
 from axiomrl.study.launchers.settings import (
@@ -137,6 +137,7 @@ class _Pool:
         self._post = Post(None if folder is None else Path(folder).expanduser())
         self._executor: Any = None
         self._new: dict[int, Task] = {}
+        self._withdrawn: list[Event] = []
         self._submitted: dict[int, Any] = {}  # submitit's jobs
         self._ended_at: dict[int, float] = {}  # when they were first seen to have ended
 
@@ -147,6 +148,9 @@ class _Pool:
 
     def wait(self, timeout_s: float) -> list[Event]:
         """What the mailboxes say, and which jobs have gone without a word."""
+        if self._withdrawn:
+            found, self._withdrawn = [*self._withdrawn], []
+            return found
         if not timeout_s:  # more may be begun before the array is made
             return []
         self._submit()
@@ -160,8 +164,13 @@ class _Pool:
             time.sleep(0.05)
 
     def ask_to_end(self, ticket: int) -> None:
-        """Through its mailbox."""
-        self._post.of(ticket).ask_to_end()
+        """Through its mailbox, or by withdrawing what has not begun."""
+        mailbox = self._post.of(ticket)
+        mailbox.ask_to_end()
+        if self._new.pop(ticket, None) is not None:
+            self._withdrawn.append(Ended(ticket=ticket, state="interrupted"))
+        elif not self._is_local and not mailbox.told() and ticket in self._submitted:
+            self._submitted[ticket].cancel(check=False)  # it may be in the queue for days
 
     def close(self, *, at_once: bool) -> None:
         """End the Slurm jobs; what they have left is removed, but for logs of lost ones."""

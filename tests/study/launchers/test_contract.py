@@ -24,9 +24,12 @@ ROOT = Path(__file__).resolve().parents[3]
 OPTIONS: dict[str, dict[str, str]] = {
     "inline": {},
     "process": {},
+    "ray": {},
     "slurm": {"executor": "local"},
 }
-ELSEWHERE = [name for name in OPTIONS if name != "inline"]  # jobs run in other processes
+SLOW = {"ray": pytest.mark.slow, "slurm": pytest.mark.slow}
+ALL = [pytest.param(name, marks=SLOW.get(name, ())) for name in OPTIONS]
+ELSEWHERE = ALL[1:]  # jobs run in other processes
 SEEDS = (3, 1, 2)
 
 
@@ -43,7 +46,23 @@ def opened(name: str, n_workers: int = 1) -> Launcher:
     return open_launcher(name, n_workers=n_workers, options=OPTIONS[name])
 
 
-@pytest.fixture(params=list(OPTIONS))
+@pytest.fixture(scope="module")
+def _one_ray() -> Iterator[None]:
+    """Starting a Ray takes seconds: that of a program is used by all the launchers in it."""
+    import ray
+
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def _ray_if_needed(request: pytest.FixtureRequest) -> None:
+    if "[ray" in request.node.name:
+        request.getfixturevalue("_one_ray")
+
+
+@pytest.fixture(params=ALL)
 def launcher(request: pytest.FixtureRequest) -> Launcher:
     """Each launcher, with one worker."""
     return opened(request.param)
@@ -153,7 +172,7 @@ def rest_of(child: subprocess.Popen[str]) -> dict[str, str]:
     return {words[1]: words[2] for words in lines if words[0] == "ended"}
 
 
-@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("name", ALL)
 def test_an_interrupt_leaves_everything_resumable(
     name: str, tmp_path: Path, undisturbed: dict[str, list[dict[str, Any]]]
 ) -> None:
@@ -171,7 +190,7 @@ def test_an_interrupt_leaves_everything_resumable(
     assert len(metadata_of(jobs[0])["resumes"]) == 1
 
 
-@pytest.mark.parametrize("name", ELSEWHERE)
+@pytest.mark.parametrize("name", [*ELSEWHERE[:2], "slurm"])
 def test_the_run_of_a_killed_worker_goes_on_from_its_checkpoint(
     name: str, tmp_path: Path, undisturbed: dict[str, list[dict[str, Any]]]
 ) -> None:
