@@ -26,8 +26,10 @@ install: $(VENV)/.installed  ## create .venv and install axiomrl
 train: $(VENV)/.installed  ## train PPO on CartPole to the end (CONFIG=… for another preset)
 	$(BIN)/axiomrl train --config $(or $(CONFIG),configs/ppo/cartpole.yaml)
 
+# The tests start a hundred processes: none compiles again what another one has compiled.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.installed-dev  ## the fast tests
-	$(BIN)/python -m pytest -m "not slow and not browser" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow and not browser" -n logical --maxprocesses 8 --dist worksteal $(ARGS)
 
 test-slow: $(VENV)/.installed-dev  ## the tests that train for minutes
 	$(BIN)/python -m pytest -m slow $(ARGS)

@@ -36,6 +36,10 @@ class ConfigError(InputError):
     """A configuration (file, `--set` or flag) is wrong: names source, key, value and remedy."""
 
 
+class RelationError(ConfigError):
+    """Settings that are possible one by one do not go together."""
+
+
 class UnusableEnvironmentError(InputError):
     """An environment is unknown, not installed, or has spaces that the algorithm cannot use."""
 

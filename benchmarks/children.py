@@ -94,10 +94,14 @@ def run_command(
 
 
 def environment_variables() -> dict[str, str]:
-    """The caller's, with one thread, no GPU, and both axiomrl and this folder importable."""
+    """The caller's, with one thread, no GPU, and both axiomrl and this folder importable.
+
+    Modules are compiled once, as they are in an installed package, whatever the caller's say.
+    """
     paths = [str(ROOT), str(BENCHMARKS)]
+    callers = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     return {
-        **os.environ,
+        **callers,
         **dict.fromkeys(THREAD_VARIABLES, "1"),
         "CUDA_VISIBLE_DEVICES": "",
         "PYTHONPATH": os.pathsep.join(paths),

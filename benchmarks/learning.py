@@ -111,8 +111,9 @@ def preset_path(name: str) -> Path:
 
 
 def all_presets() -> list[Path]:
-    """Every configuration file there is."""
-    return sorted(CONFIGS.glob("*/*.yaml"))
+    """Every preset there is."""
+    others = ("suites", "search")
+    return sorted(path for path in CONFIGS.glob("*/*.yaml") if path.parent.name not in others)
 
 
 def planned(options: argparse.Namespace) -> list[Job]:

@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
+# Before a library that reads them is loaded: the processes that share the tests fill the cores.
+for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+
 # How long an example takes depends on what else the machine does: no test judges by the clock.
 settings.register_profile("axiomrl", deadline=None)
 settings.load_profile("axiomrl")
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    """Nothing that is imported or collected becomes garbage: do not look for any."""
+    gc.disable()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    gc.freeze()
+    gc.set_threshold(20_000)
+    gc.enable()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_power_cuts() -> Iterator[None]:
+    """What a process wrote survives its end without waiting for the disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 the work failed, 2 bad input, 130 interrupted (143 by SIGT
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import sys
 import warnings
@@ -13,26 +14,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import typer
+from typer.main import get_command
 
 import axiomrl
-from axiomrl.cli import (
-    artifacts,
-    config,
-    doctor,
-    eval,
-    history,
-    leaderboard,
-    plot,
-    report,
-    resume,
-    runs,
-    study,
-    terminal,
-    train,
-    watch,
-    zoo,
-)
-from axiomrl.cli.command import Command
+from axiomrl.cli import terminal
+from axiomrl.cli.command import Command, Group
 from axiomrl.cli.terminal import Invocation
 from axiomrl.errors import InputError
 
@@ -51,34 +37,51 @@ Examples:
   axiomrl config --explain ppo
 """
 
-app = typer.Typer(
-    name="axiomrl",
-    add_completion=False,
-    rich_markup_mode=None,  # help in rich's boxes takes three times as long to appear
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["--help", "-h"]},
+COMMANDS = (
+    "train",
+    "eval",
+    "resume",
+    "study",
+    "tune",
+    "config",
+    "zoo",
+    "report",
+    "leaderboard",
+    "plot",
+    "runs",
+    "artifacts",
+    "watch",
+    "history",
+    "doctor",
 )
+"""Every command; each is the module of its name."""
+
+HELP_NAMES = {"help_option_names": ["--help", "-h"]}
 
 
-COMMANDS = {
-    "train": train,
-    "eval": eval,
-    "resume": resume,
-    "study": study,
-    "config": config,
-    "zoo": zoo,
-    "report": report,
-    "leaderboard": leaderboard,
-    "plot": plot,
-    "runs": runs,
-    "artifacts": artifacts,
-    "watch": watch,
-    "history": history,
-    "doctor": doctor,
-}
+@functools.cache
+def command_line(names: tuple[str, ...] = COMMANDS) -> Any:
+    """`axiomrl` with some of its commands: typer takes 2 ms to read the signature of each."""
+    app = typer.Typer(
+        name="axiomrl",
+        cls=Group,
+        add_completion=False,
+        rich_markup_mode=None,  # help in rich's boxes takes three times as long to appear
+        pretty_exceptions_enable=False,
+        context_settings=HELP_NAMES,
+    )
+    app.callback(invoke_without_command=True, epilog=EXAMPLES)(axiomrl_command)
+    for name in names:
+        _register(app, name, importlib.import_module(f"axiomrl.cli.{name}"))
+    return get_command(app)
 
 
-def _register(name: str, module: Any) -> None:
+def _needed(arguments: Sequence[str]) -> tuple[str, ...]:
+    """The one command that is named first, else all of them, to be listed or suggested."""
+    return (arguments[0],) if arguments and arguments[0] in COMMANDS else COMMANDS
+
+
+def _register(app: typer.Typer, name: str, module: Any) -> None:
     """Add a module's command, its `SUBCOMMANDS` below one name, or both.
 
     With both, the command is `WITHOUT_SUBCOMMAND`.
@@ -87,7 +90,7 @@ def _register(name: str, module: Any) -> None:
     if subcommands is None:
         app.command(name, cls=Command, epilog=module.EXAMPLES)(module.run)
         return
-    group = typer.Typer(rich_markup_mode=None, context_settings=app.info.context_settings)
+    group = typer.Typer(cls=Group, rich_markup_mode=None, context_settings=HELP_NAMES)
     classes = getattr(module, "COMMAND_CLASSES", {})
     for verb, (function, examples) in subcommands.items():
         group.command(verb, cls=classes.get(verb, Command), epilog=examples)(function)
@@ -121,11 +124,6 @@ def _unless_subcommand(command: Callable[..., int]) -> Callable[..., int]:
     return run
 
 
-for name, module in COMMANDS.items():
-    _register(name, module)
-
-
-@app.callback(invoke_without_command=True, epilog=EXAMPLES)
 def axiomrl_command(
     context: typer.Context,
     version: bool = typer.Option(False, "--version", help="Print the version and exit."),
@@ -156,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(invocation: Invocation) -> int:
     try:
-        code = app(
+        code = command_line(_needed(invocation.arguments))(
             args=invocation.arguments,
             prog_name="axiomrl",
             standalone_mode=False,

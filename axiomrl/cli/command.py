@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
+
+from axiomrl.cli.option_values import read_simply
+
+
+class Group(TyperGroup):
+    """A command with others below it; reads simple values itself."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Its parameters, `--help` included."""
+        return read_simply(super().get_params(ctx))
 
 
 class Command(TyperCommand):
-    """Writes its usage line plainly: `RUN`, where typer would write `{RUN}`."""
+    """Reads simple values itself, and writes `RUN` in its usage where typer would write `{RUN}`."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Its parameters, `--help` included."""
+        return read_simply(super().get_params(ctx))
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """The words behind the command's name."""

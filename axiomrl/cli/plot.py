@@ -103,7 +103,7 @@ def _plot(
         options["runs_dirs"],
         zoo.filters_of(default=zoo.RANKED, **filters),
         zoo.question_of(top_k=top_k, **question),
-        file_format=_file_format(path, force=options["force"]),
+        file_format=picture_format(path, force=options["force"]),
         x=x,
         look=Look(title=title, width_in=width, height_in=height, has_caption=not no_caption),
         manifests=lambda: given or zoo.manifests_of(None),
@@ -118,7 +118,7 @@ def _plot(
     return int(options["strict"] and bool(made.problems))
 
 
-def _file_format(path: Path, *, force: bool) -> Format:
+def picture_format(path: Path, *, force: bool) -> Format:
     """The format that a suffix means; raises InputError where nothing may be written."""
     from axiomrl.reports.plots import FORMATS
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import typer
-from typer.main import get_command
 
-from axiomrl.cli.app import COMMANDS, app
+from axiomrl.cli.app import COMMANDS, command_line
 
 WIDTH = 80  # of the help texts, whatever terminal the page is made in
 
@@ -37,7 +36,7 @@ A **run** is named by its directory, by a unique prefix of the directory's name,
 
 def reference_page() -> str:
     """`docs/reference/cli.md`: exit codes, variables, and the help of every command."""
-    group: Any = get_command(app)  # the class belongs to typer, and moves between versions
+    group: Any = command_line()  # the class belongs to typer, and moves between versions
     sections = [_INTRODUCTION, _section("axiomrl", group)]
     for name in COMMANDS:
         sections += _sections(f"axiomrl {name}", group.commands[name])

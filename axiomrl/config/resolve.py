@@ -33,7 +33,7 @@ from axiomrl.config.wording import (
     suggestion,
     with_article,
 )
-from axiomrl.errors import ConfigError
+from axiomrl.errors import ConfigError, RelationError
 
 _IMPORT_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _LONGEST_KEY = 128  # PyYAML reads no key of more than 1024 characters, escapes included
@@ -54,7 +54,11 @@ def load_config(
     from axiomrl.config.yaml_files import read_yaml
 
     values = read_yaml(path)
-    return _resolve(layered(values, source=str(path), overrides=overrides, flags=flags))
+    if values.get("mode") == "tune":
+        raise ConfigError(
+            f"{path}: describes a search, not a run", hint=f"run it: axiomrl tune --config {path}"
+        )
+    return resolve_layers(layered(values, source=str(path), overrides=overrides, flags=flags))
 
 
 def config_from_mapping(values: Mapping[str, Any], *, source: str = "config") -> TrainConfig:
@@ -64,11 +68,12 @@ def config_from_mapping(values: Mapping[str, Any], *, source: str = "config") ->
     """
     if not isinstance(values, Mapping):
         raise ConfigError(f"{source}: is {shown(values)}, but must be a mapping of settings")
-    return _resolve(layered(values, source=source))
+    return resolve_layers(layered(values, source=source))
 
 
-def _resolve(layers: Layers) -> TrainConfig:
-    validator = _Validator(layers)
+def resolve_layers(layers: Layers) -> TrainConfig:
+    """The configuration that layers of raw values make; raises ConfigError."""
+    validator = Validator(layers)
     values = dict(layers.values)
     validator.check_names((), values, list(settings_of(TrainConfig)), owner="")
     settings = validator.values_of(TrainConfig, (), values, skip=("hyperparameters",))
@@ -81,7 +86,7 @@ def _resolve(layers: Layers) -> TrainConfig:
     return config
 
 
-class _Validator:
+class Validator:
     """Checks and converts values; knows which source each of them came from."""
 
     def __init__(self, layers: Layers) -> None:
@@ -94,6 +99,7 @@ class _Validator:
         return ConfigError(f"{source}: {dotted(path)} {problem}", hint=hint)
 
     def algorithm(self, name: str) -> Any:
+        """The class of an algorithm; an unknown name is an error of the source that gave it."""
         try:
             return algorithm_class(name)
         except ConfigError as error:
@@ -120,7 +126,7 @@ class _Validator:
         except ConfigError as error:
             prefix = f"{dotted(path)}." if path else ""
             source = self._source_of_relation(path, error.message)
-            raise ConfigError(f"{source}: {prefix}{error.message}", hint=error.hint) from None
+            raise RelationError(f"{source}: {prefix}{error.message}", hint=error.hint) from None
 
     def values_of(
         self,
@@ -147,8 +153,12 @@ class _Validator:
         for key in values:
             if key not in known:
                 of_owner = f" of {owner}" if owner else ""
-                hint = nearest_setting(str(key), path, known, self.layers.values.get("algo"))
+                hint = self.nearest(str(key), path, known)
                 raise self.error((*path, str(key)), f"is not a setting{of_owner}", hint)
+
+    def nearest(self, key: str, path: tuple[str, ...], known: list[str]) -> str | None:
+        """What was probably meant by a key that is no setting here."""
+        return nearest_setting(key, path, known, self.layers.values.get("algo"))
 
     # Values
 

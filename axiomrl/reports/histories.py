@@ -32,9 +32,14 @@ COMPARED = (
     Column("versions", "versions", "integer"),
     Column("n", "n", "integer"),
     Column("mean", "mean", "figure"),
+    Column("ci_low", "95 % from", "figure"),
+    Column("ci_high", "to", "figure"),
+    Column("rank", "rank", "integer"),
+    Column("rank_low", "rank_low", "integer", in_data_only=True),
+    Column("rank_high", "rank_high", "integer", in_data_only=True),
     Column("std", "std", "figure"),
-    Column("min", "min", "figure"),
-    Column("max", "max", "figure"),
+    Column("min", "min", "figure", is_repeated=True),
+    Column("max", "max", "figure", is_repeated=True),
 )
 
 
@@ -105,8 +110,10 @@ def comparison(
 ) -> Table:
     """One row per experiment: what its versions scored. `std` has ddof = 1.
 
-    Sorted from best to worst mean where it is known which way is better; experiments without a
-    score come last. Raises InputError where `best` is asked for and no direction is known.
+    From three scored versions on there is a bootstrap interval of the mean, each version counting
+    as a run with a seed of its own. Ranked, and sorted from best to worst mean, where it is known
+    which way is better; experiments without a score come last and have no rank. Raises InputError
+    where `best` is asked for and no direction is known.
     """
     from axiomrl.tracking.scores import direction_for, scores_by_experiment
 
@@ -115,18 +122,46 @@ def comparison(
     names = list(histories)
     if known is not None:
         names.sort(key=lambda name: _rank(scores[name], known))
+    standings = _standings({name: scores[name] for name in names if scores[name]}, known)
     rows = [
-        (name, metric, reduce, known, len(histories[name]), *_summary(scores[name]))
+        (
+            *(name, metric, reduce, known, len(histories[name]), len(scores[name])),
+            *standings.get(name, (None,) * len(_STANDING)),
+            *_spread(scores[name]),
+        )
         for name in names
     ]
     return Table(COMPARED, tuple(rows), tuple(problems))
 
 
-def _summary(scores: Sequence[float]) -> tuple[int, Cell, Cell, Cell, Cell]:
+_STANDING = ("mean", "ci_low", "ci_high", "rank", "rank_low", "rank_high")
+
+
+def _standings(
+    scores: Mapping[str, Sequence[float]], direction: Direction | None
+) -> dict[str, tuple[Cell, ...]]:
+    """The cells of `_STANDING` for each experiment; no ranks without a direction."""
+    from axiomrl.statistics import ResampledGroup, mean, rank_groups, resamples_for
+
+    groups = [
+        ResampledGroup.of([each], mean, name=name, seed=0, resamples=resamples_for(len(scores)))
+        for name, each in scores.items()
+    ]
+    ranks = rank_groups(groups, direction=direction) if direction else [None] * len(groups)
+    return {
+        group.name: (
+            *(group.estimate.value, group.estimate.low, group.estimate.high),
+            *((None, None, None) if rank is None else (rank.rank, rank.low, rank.high)),
+        )
+        for group, rank in zip(groups, ranks, strict=True)
+    }
+
+
+def _spread(scores: Sequence[float]) -> tuple[Cell, Cell, Cell]:
     if not scores:
-        return 0, None, None, None, None
+        return None, None, None
     std = statistics.stdev(scores) if len(scores) > 1 else None
-    return len(scores), statistics.fmean(scores), std, min(scores), max(scores)
+    return std, min(scores), max(scores)
 
 
 def _rank(scores: Sequence[float], direction: Literal["max", "min"]) -> tuple[bool, float]:

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 from axiomrl.reports.configurations import canonical, exempt_settings
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _SHORT = 8  # digits of a hash
 _MOST_SETTINGS = 3  # that a label names
 _LONGEST = 60  # characters of a label that names settings
+_FEWEST_DIGITS, _MOST_DIGITS = 3, 17  # of a number in a label; 17 tell all numbers apart
 _UNSET = object()
 
 
@@ -118,10 +120,31 @@ def _differences(groups: Sequence[Group], lookup: Lookup) -> list[str | None]:
     if not 0 < len(names) <= _MOST_SETTINGS:
         return [None] * len(groups)
     short = _last_parts(names)
+    values = {name: _rounded({each[name] for each in settings if name in each}) for name in names}
     return [
-        " ".join(f"{short[name]}={each[name]}" for name in names if name in each)
+        " ".join(f"{short[name]}={values[name][each[name]]}" for name in names if name in each)
         for each in settings
     ]
+
+
+def _rounded(texts: Set[str]) -> Mapping[str, str]:
+    """Each text, fractions with as few digits (three or more) as keep all of them apart."""
+    for digits in range(_FEWEST_DIGITS, _MOST_DIGITS):
+        rounded = {text: _with_digits(text, digits) for text in texts}
+        if len(set(rounded.values())) == len(texts):
+            return rounded
+    return {text: text for text in texts}
+
+
+def _with_digits(text: str, digits: int) -> str:
+    try:
+        number = json.loads(text)
+    except ValueError:  # a text setting
+        return text
+    if not isinstance(number, float):
+        return text
+    shorter = f"{number:.{digits}g}"
+    return shorter if len(shorter) < len(text) else text
 
 
 def counted_settings(config: Mapping[str, Any]) -> dict[str, str]:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     CurveOf = Callable[[RunRecord, Axis], Curve]
 
-_CACHE_VERSION = 1  # raise it when the statistics change what they give for the same scores
+_CACHE_VERSION = 2  # raise it when the statistics change what they give for the same scores
 
 
 class Cache(Protocol):

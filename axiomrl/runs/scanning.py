@@ -19,6 +19,8 @@ from axiomrl.runs.index import RunIndex
 from axiomrl.runs.metadata import LIMIT, Decoded, decode
 from axiomrl.runs.record import RunRecord
 
+MANY_OBJECTS = 10_000  # a collection of fewer takes no millisecond
+
 _METADATA = os.sep + layout.METADATA
 
 
@@ -80,11 +82,14 @@ def without_garbage_collection() -> Iterator[None]:
     """
     was_enabled = gc.isenabled()
     gc.disable()
+    before = gc.get_count()[0]
     try:
         yield
     finally:
         if was_enabled:
-            if not gc.get_freeze_count():  # else somebody wants those to stay frozen
+            # counting what is frozen takes as long as there is much of it: not for a few records
+            is_worth_it = gc.get_count()[0] - before > MANY_OBJECTS
+            if is_worth_it and not gc.get_freeze_count():  # else somebody wants it to stay frozen
                 gc.freeze()  # counts everything as old, so that the first collection after
                 gc.unfreeze()  # this one need not look at all of it either
             gc.enable()

@@ -80,12 +80,26 @@ def without_rounding_errors(values: Array) -> Array:
 def _ranks_of_proven(rows: Sequence[Array], others: int) -> list[Rank]:
     places = _places(rows)
     resamples = len(rows[0])
-    ordered = np.sort(places[:, :resamples], axis=1)
     margin = resamples - sure_count(resamples)
-    low = ordered[:, margin].astype(int) + 1
-    high = ordered[:, resamples - 1 - margin].astype(int) + 1 + others
-    rank = 1 + _surely_better(places, ordered)
+    at = _Quantiles(places, resamples)
+    low = at[margin] + 1
+    high = at[resamples - 1 - margin] + 1 + others
+    rank = 1 + _surely_better(places, at)
     return [Rank(*each) for each in np.stack([rank, low, high], axis=1).tolist()]
+
+
+class _Quantiles:
+    """[k] gives for each group the k-th of its places in ascending order, [G].
+
+    Places are counted rather than sorted: there are no more of them than groups.
+    """
+
+    def __init__(self, places: Places, resamples: int) -> None:
+        self.resamples = resamples
+        self._up_to = [np.bincount(row[:resamples]).cumsum() for row in places]
+
+    def __getitem__(self, k: int) -> npt.NDArray[np.int64]:
+        return np.array([up_to.searchsorted(k, side="right") for up_to in self._up_to])
 
 
 def _places(rows: Sequence[Array]) -> Places:
@@ -111,25 +125,24 @@ def _places(rows: Sequence[Array]) -> Places:
     return places
 
 
-def _surely_better(places: Places, ordered: Places) -> npt.NDArray[np.int64]:
+def _surely_better(places: Places, at: _Quantiles) -> npt.NDArray[np.int64]:
     """[G] for each group the number of groups that are surely better.
 
-    `ordered` has the places of each group in ascending order. Most pairs are decided by it:
-    where the worst places of one group, but for half of the exceptions allowed, are better than
-    the best places of the other, but for the other half, it is surely better; and where its
-    middle place is as bad, give or take the exceptions, it is not. Of the rest, most fail already
-    in the first fifth of the resamples.
+    Most pairs are decided by the quantiles of their places: where the worst places of one group,
+    but for half of the exceptions allowed, are better than the best places of the other, but for
+    the other half, it is surely better; and where its middle place is as bad, give or take the
+    exceptions, it is not. Of the rest, most fail already in the first fifth of the resamples.
     """
-    resamples = ordered.shape[1]
+    resamples = at.resamples
     needed = sure_count(resamples)
     allowed = resamples - needed
-    worst, best = ordered[:, resamples - 1 - allowed // 2], ordered[:, allowed // 2]
-    middle = needed // 2
+    worst, best = at[resamples - 1 - allowed // 2], at[allowed // 2]
+    middle, beyond = at[needed // 2], at[needed // 2 + allowed]
     begin = places[:, : resamples // 40 * 8].copy()
     counts = np.empty(len(places), dtype=np.int64)
     for group, mine in enumerate(places):
         is_sure = worst < best[group]
-        is_open = ~is_sure & (ordered[:, middle] < ordered[group, middle + allowed])
+        is_open = ~is_sure & (middle < beyond[group])
         rivals = np.flatnonzero(is_open)
         has_chance = _wins(begin[rivals], begin[group]) >= begin.shape[1] - allowed
         rivals = rivals[has_chance]

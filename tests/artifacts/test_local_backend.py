@@ -30,23 +30,37 @@ from .conftest import StartPython
 
 CONTENT = b"0123456789" * 100_000
 
-# Kills itself at the n-th time that it opens, links, renames, removes or makes something below
-# the root, just before that happens.
+# For n = 1, 2, ... a child kills itself at the n-th time that it opens, links, renames, removes or
+# makes something below the root, just before that happens, until one comes through. Each has a
+# root of its own; printed is how many were killed.
 KILLED = """
 import os, signal, sys
 from pathlib import Path
 from axiomrl.artifacts import LocalBackend
-root, source, fatal = sys.argv[1], sys.argv[2], int(sys.argv[3])
-count = 0
-def hook(event, arguments):
-    global count
-    if event in ("open", "os.link", "os.rename", "os.remove", "os.mkdir"):
-        if any(str(each).startswith(root) for each in arguments[:2]):
-            count += 1
-            if count == fatal:
-                os.kill(os.getpid(), signal.SIGKILL)
-sys.addaudithook(hook)
-LocalBackend(root).put("a/b.pt", Path(source), overwrite="overwrite" in sys.argv)
+folder, source, mode, older = sys.argv[1:]
+fatal, status = 0, signal.SIGKILL
+while status == signal.SIGKILL:
+    fatal += 1
+    root = os.path.join(folder, str(fatal))
+    if mode == "overwrite":
+        os.makedirs(os.path.join(root, "a"))
+        Path(root, "a", "b.pt").write_text(older)
+    child = os.fork()
+    if child == 0:
+        count = 0
+        def hook(event, arguments):
+            global count
+            if event in ("open", "os.link", "os.rename", "os.remove", "os.mkdir"):
+                if any(str(each).startswith(root) for each in arguments[:2]):
+                    count += 1
+                    if count == fatal:
+                        os.kill(os.getpid(), signal.SIGKILL)
+        sys.addaudithook(hook)
+        LocalBackend(root).put("a/b.pt", Path(source), overwrite=mode == "overwrite")
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+assert status == 0
+print(fatal - 1)
 """
 
 # The kernel kills a process whose file grows over the limit: in the middle of its content.
@@ -103,22 +117,19 @@ def source(tmp_path: Path) -> Path:
 def test_a_put_that_is_killed_at_any_moment_leaves_all_or_nothing(
     root: Path, source: Path, start_python: StartPython, mode: str
 ) -> None:
-    older = b"an older one"
-    place = root / "a" / "b.pt"
-    if mode == "overwrite":
-        place.parent.mkdir(parents=True)
-        place.write_bytes(older)
-    kills = 0
-    while True:
-        process = start_python(KILLED, root, source, kills + 1, mode)
-        process.communicate()
-        if process.returncode == 0:
-            break
-        kills += 1
-        found = place.read_bytes() if place.exists() else None
-        assert found in (older if mode == "overwrite" else None, CONTENT)
+    older = "an older one"
+    output, errors = start_python(KILLED, root, source, mode, older).communicate(timeout=60)
+    assert errors == ""
+    kills = int(output)
     assert kills >= 4  # of folders, the temporary file, its name, the folder's flush
-    assert place.read_bytes() == CONTENT
+    for fatal in range(1, kills + 1):
+        place = root / str(fatal) / "a" / "b.pt"
+        found = place.read_bytes() if place.exists() else None
+        assert found in (older.encode() if mode == "overwrite" else None, CONTENT)
+        # whatever is left, the next one comes through
+        LocalBackend(root / str(fatal)).put("a/b.pt", source, overwrite=mode == "overwrite")
+        assert place.read_bytes() == CONTENT
+    assert (root / str(kills + 1) / "a" / "b.pt").read_bytes() == CONTENT
 
 
 def test_a_put_that_is_killed_while_it_writes_leaves_nothing_under_the_key(

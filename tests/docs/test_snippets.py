@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 import yaml
-from typer.main import get_command
 
-from axiomrl.cli.app import COMMANDS, app
+from axiomrl.cli.app import COMMANDS, command_line
 from axiomrl.config import load_config
 from axiomrl.metrics import METRICS
+from axiomrl.search.description import load_search
 from axiomrl.suites import load_manifest
 
 from .pages import PAGES, REPOSITORY, all_snippets, commands, prose, snippets
 
 NAMES = {page: str(page.relative_to(REPOSITORY)) for page in PAGES}
 PLAIN = {"algo": "ppo", "env_id": "CartPole-v1", "total_timesteps": 1000}
-GROUP: Any = get_command(app)
+GROUP: Any = command_line()
 
 
 def options_of(command: str) -> set[str]:
@@ -47,7 +47,9 @@ def check_axiomrl(words: list[str]) -> None:
         group, (command, *arguments) = group.commands[command], arguments
     context = group.commands[command].make_context(command, arguments)
     config = context.params.get("config")
-    if config is not None and str(config).startswith("configs/"):
+    if command == "tune" and str(config).startswith("configs/"):
+        load_search(REPOSITORY / config, overrides=context.params["settings"] or ())
+    elif config is not None and str(config).startswith("configs/"):
         flags = {name: context.params.get(name) for name in ("seed", "total_timesteps")}
         given = {name: 1 if text == "$seed" else int(text) for name, text in flags.items() if text}
         load_config(REPOSITORY / config, overrides=context.params["settings"] or (), flags=given)
@@ -100,12 +102,16 @@ def test_commands_and_options_named_in_sentences_exist(page: Path) -> None:
 
 
 @pytest.mark.parametrize("snippet", all_snippets("yaml"), ids=str)
-def test_every_configuration_is_valid(snippet: Any, tmp_path: Path) -> None:
+def test_every_configuration_is_valid(snippet: Any, tmp_path: Path, folder: Path) -> None:
     values = yaml.safe_load(snippet.text)
     path = tmp_path / "snippet.yaml"
     if "presets" in values:
         path.write_text(snippet.text, encoding="utf-8")
         assert load_manifest(path).fingerprint
+        return
+    if values.get("mode") == "tune":
+        path.write_text(snippet.text, encoding="utf-8")
+        assert load_search(path).config.name
         return
     if snippet.file is not None and values["algo"] != "ppo":
         return  # an algorithm that its page adds: trained in test_examples

@@ -81,6 +81,22 @@ def test_comparison_counts_what_is_finite() -> None:
     assert (none["versions"], none["n"], none["mean"]) == (4, 0, None)
 
 
+def test_comparison_says_how_sure_it_is() -> None:
+    losses = {"good": [0.1, 0.2, 0.15, 0.12], "bad": [0.8, 0.9, 1.1, 1.0], "new": [0.5], "none": []}
+    histories = {
+        name: [version(n, [each]) for n, each in enumerate(values, 1)] or [version(1)]
+        for name, values in losses.items()
+    }
+    good, new, bad, none = comparison(histories, "loss", direction="min").records()
+    assert 0.1 <= good["ci_low"] < good["mean"] < good["ci_high"] <= 0.2
+    assert (good["rank"], bad["rank"]) == (1, 2)  # of `new` there is a single version
+    assert (new["ci_low"], new["rank_low"], new["rank_high"]) == (None, 1, 3)
+    assert (none["mean"], none["ci_low"], none["rank"]) == (None, None, None)
+    unranked = comparison(histories, "loss").records()
+    assert [row["rank"] for row in unranked] == [None] * 4
+    assert unranked[0]["ci_low"] == good["ci_low"]
+
+
 @pytest.mark.parametrize(
     ("direction", "order"),
     [("min", ["b", "c", "a", "none"]), ("max", ["a", "c", "b", "none"]),

@@ -53,6 +53,13 @@ def test_group_that_is_alone_with_its_algorithm_and_environment_is_called_so(run
     assert runs.labels() == ["dqn E-v0", "ppo E-v0", "ppo F-v0"]
 
 
+def test_fractions_have_as_many_digits_as_tell_them_apart(runs: Runs) -> None:
+    for learning_rate in (0.0013000000000000002, 0.00034712839, 0.000347191, 3e-5, 1234567.5):
+        runs.add(hyperparameters(learning_rate=learning_rate, gamma=0.9875))
+    found = [label.removeprefix("ppo E-v0 learning_rate=") for label in runs.labels()]
+    assert found == ["0.0013", "0.0003471", "0.0003472", "3e-05", "1234567.5"]
+
+
 def test_short_labels_have_as_many_digits_as_tell_hashes_apart(runs: Runs) -> None:
     for digits in ("11111111aaaa", "11111111bbbb", "22222222aaaa", None):
         runs.add(None, config_hash=digits)

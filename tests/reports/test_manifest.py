@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from axiomrl.cli.app import app
+from axiomrl.cli.app import command_line
 from axiomrl.config import TrainConfig, load_config
 from axiomrl.config.locations import presets_folder
 from axiomrl.errors import InputError
@@ -256,7 +256,5 @@ def test_commands_of_an_own_suite_make_runs_that_are_aligned(
 
 
 def typer_command(name: str) -> Any:
-    from typer.main import get_command
-
-    group: Any = get_command(app)
+    group: Any = command_line()
     return group.commands[name]

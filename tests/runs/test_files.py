@@ -212,28 +212,33 @@ def test_full_disk_is_a_clear_error_and_keeps_what_was_there(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "large", "m.jsonl"]
 
 
-WRITE_FOREVER = """
+KILLED_WRITERS = """
+import json, signal, time
 folder = Path(sys.argv[1])
-print("ready", flush=True)
-count = 0
-while True:
-    count += 1
-    files.write_json(folder / "a.json", {"count": count, "text": "x" * 5000}, durable=False)
+for attempt in range(8):
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writer, b".")
+        count = 0
+        while True:
+            count += 1
+            files.write_json(
+                folder / "a.json", {"count": count, "text": "x" * 5000}, durable=False
+            )
+    os.read(reader, 1)
+    time.sleep(0.01 + 0.0037 * attempt)  # a different moment each time
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    print(json.loads((folder / "a.json").read_text())["count"])
 """
 
 
 def test_killed_writer_never_leaves_half_a_file(tmp_path: Path, start_python: StartPython) -> None:
-    import time
-
-    counts = []
-    for attempt in range(8):
-        process = start_python(WRITE_FOREVER, tmp_path)
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        time.sleep(0.01 + 0.0037 * attempt)  # a different moment each time
-        process.kill()
-        process.wait()
-        counts.append(json.loads((tmp_path / "a.json").read_text())["count"])
+    output, errors = start_python(KILLED_WRITERS, tmp_path).communicate(timeout=60)
+    assert errors == ""
+    counts = [int(line) for line in output.splitlines()]
+    assert len(counts) == 8
     assert all(count > 0 for count in counts)
     files.remove_stale_temporaries(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from axiomrl.statistics import (
     interval,
     iqm,
     mean,
+    median,
     resample,
     resamples_for,
 )
@@ -60,8 +62,47 @@ def test_draws_depend_on_the_seed_and_the_name() -> None:
 
 
 def test_what_was_drawn_once_is_drawn_for_ever() -> None:
-    expected = [3.25, 2.25, 5.5, 3.75, 2.25, 3.0, 5.75, 7.0]
-    assert resample([[0, 1, 4, 9]], mean, seed=0, name="ppo", resamples=8).tolist() == expected
+    options: dict[str, Any] = {"seed": 0, "name": "ppo", "resamples": 8}
+    medians = [2.0, 2.5, 6.5, 2.5, 2.5, 4.0, 6.5, 9.0]
+    assert resample([[0, 1, 4, 9]], median, **options).tolist() == medians
+    means = [4.75, 4.75, 6.5, 2.25, 4.75, 4.25, 4.75, 6.5]
+    assert resample([[0, 1, 4, 9]], mean, **options).tolist() == means
+
+
+ONE_TASK = [[0.5 * number**2 for number in range(11)]]  # is drawn as 3 times 3 and 2 together
+
+
+def test_means_of_one_task_are_as_likely_as_the_ways_to_draw_them() -> None:
+    scores = [0.0, 1.0, 4.0, 9.0]
+    ways = sorted(sum(drawn) / 4 for drawn in itertools.product(scores, repeat=4))
+    means = np.sort(drawn([scores], mean, resamples=20_000))
+    expected = np.searchsorted(ways, ways, side="right") / len(ways)
+    seen = np.searchsorted(means, ways, side="right") / len(means)
+    assert seen == pytest.approx(expected, abs=0.015)
+
+
+def test_means_of_a_task_drawn_in_pieces_have_the_right_mean_and_spread() -> None:
+    means = drawn(ONE_TASK, mean, resamples=20_000)
+    assert means.mean() == pytest.approx(np.mean(ONE_TASK), rel=0.01)
+    assert means.var() == pytest.approx(np.var(ONE_TASK) / 11, rel=0.03)
+    assert means.min() >= min(ONE_TASK[0])
+    assert means.max() <= max(ONE_TASK[0])
+
+
+def test_pieces_of_one_task_are_drawn_in_the_same_way_however_they_are_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    at_once = drawn(ONE_TASK, mean, resamples=501)
+    assert np.array_equal(drawn(ONE_TASK, mean, resamples=100), at_once[:100])
+    monkeypatch.setattr(bootstrap, "BLOCK", 30)
+    assert np.array_equal(drawn(ONE_TASK, mean, resamples=501), at_once)
+
+
+@given(scores=st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=60))
+@settings(max_examples=50)
+def test_ends_of_intervals_are_numpys_quantiles(scores: list[float]) -> None:
+    expected = np.quantile(scores, [0.025, 0.975])
+    assert bootstrap.interval(np.array(scores)) == pytest.approx(tuple(expected), rel=1e-12)
 
 
 @every_statistic

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -75,44 +76,72 @@ def test_a_run_replayed_from_its_seed_is_the_same_bit_for_bit(whole: Path, tmp_p
     assert differences(directory, whole / f"run_01_seed{SEEDS[1]}") == []
 
 
-KILLED = """
+# Forks one study for each signal, which ends it in its second run, when torch is loaded already.
+STOPPED = """
 import json, os, signal, sys
+from pathlib import Path
+import torch
 from axiomrl.config import config_from_mapping
 from axiomrl.study.launchers import worker
 from axiomrl.study.runner import Display, run_study
+from axiomrl.training import session
 
-class Killing(Display):
+class Stopping(Display):
     def progressed(self, plan, run, progress):
         if run.run == 1 and progress.env_steps >= 128:
-            os.kill(os.getpid(), int(sys.argv[2]))
+            os.kill(os.getpid(), number)
 
 worker.PROGRESS_INTERVAL_S = 0.0
-run_study(config_from_mapping(json.loads(sys.argv[1])), display=Killing())
+
+for number, folder, values in json.loads(sys.argv[1]):
+    child = os.fork()
+    if child == 0:
+        try:
+            run_study(config_from_mapping(values), display=Stopping())
+        except BaseException as error:
+            Path(folder, "error").write_text(type(error).__name__)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    print(os.waitstatus_to_exitcode(status))
 """
 
 
-def stopped(folder: Path, number: signal.Signals) -> subprocess.CompletedProcess[str]:
-    """A study that a signal ends in its second run."""
-    return subprocess.run(
-        [sys.executable, "-c", KILLED, json.dumps(values(folder)), str(int(number))],
+@dataclass(frozen=True)
+class Stopped:
+    """A study that a signal has ended in its second run."""
+
+    place: Path  # holds the folder `study`, and `error`: what the process ended with, if anything
+    code: int
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> dict[signal.Signals, Stopped]:
+    places = {each: tmp_path_factory.mktemp(each.name) for each in (signal.SIGKILL, signal.SIGTERM)}
+    studies = [(each, str(place), values(place / "study")) for each, place in places.items()]
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED, json.dumps(studies)],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=120,
     )
+    assert done.returncode == 0, done.stderr
+    codes = map(int, done.stdout.split())
+    return {each: Stopped(places[each], code) for each, code in zip(places, codes, strict=True)}
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda n: n.name)
 def test_a_stopped_study_ends_as_if_it_had_never_stopped(
-    whole: Path, folder: Path, number: signal.Signals
+    whole: Path, stopped: dict[signal.Signals, Stopped], number: signal.Signals
 ) -> None:
-    ended = stopped(folder, number)
+    ended, folder = stopped[number], stopped[number].place / "study"
     second = RunRecord.read(folder / f"run_01_seed{SEEDS[1]}")
     if number == signal.SIGKILL:
-        assert ended.returncode == -signal.SIGKILL
+        assert ended.code == -signal.SIGKILL
         assert (states_in(folder), second.status) == (["completed", "running"], "dead")
     else:
-        assert "Interrupted" in ended.stderr
+        assert (ended.place / "error").read_text() == "Interrupted"
         assert (states_in(folder)[1], second.status) == ("interrupted", "interrupted")
     first = (folder / f"run_00_seed{SEEDS[0]}" / "metadata.json").read_bytes()
 

@@ -10,13 +10,11 @@ what is to happen:
   The signal comes at the `count`-th such event, just before it takes effect. The signal `WAIT`
   stops the process there instead, after a byte has been written to the FIFO named in READY.
 - HEAP: a seed; so much memory is taken and given back that nothing lies where it did before.
-- STEP_COUNT: a file that is told at the end how many environment steps were taken.
 - FILE_LIMIT: `<bytes> <name>`; from the first renaming to that name on, no file may grow beyond.
 """
 
 from __future__ import annotations
 
-import atexit
 import math
 import os
 import random
@@ -154,16 +152,9 @@ def limit_files(text: str) -> None:
     on_audit_event("rename", name, 1, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, bounds))
 
 
-def _report_steps(path: str) -> None:
-    Path(path).write_text(str(_steps))
-
-
 if "HEAP" in os.environ:
     shift_heap(int(os.environ["HEAP"]))
 for part in filter(None, os.environ.get("INTERRUPTION", "").split(";")):
     interrupt(part)
-if "STEP_COUNT" in os.environ:
-    on_step(0, lambda: None)
-    atexit.register(_report_steps, os.environ["STEP_COUNT"])
 if "FILE_LIMIT" in os.environ:
     limit_files(os.environ["FILE_LIMIT"])

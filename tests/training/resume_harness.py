@@ -8,6 +8,7 @@ results.
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import os
@@ -16,17 +17,22 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import gymnasium
 import numpy as np
 from tensorboard.backend.event_processing.event_file_loader import (  # type: ignore[import-untyped]
     EventFileLoader,
 )
 
-from axiomrl.training import checkpoints
+from axiomrl.cli.app import main
+from axiomrl.config import config_from_mapping
+from axiomrl.training import checkpoints, session
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -85,6 +91,18 @@ def axiomrl(*arguments: object, folder: Path, **what: Any) -> Ended:
     return Ended(ended.returncode, ended.stdout, ended.stderr)
 
 
+def within_this_process(*arguments: object, folder: Path) -> Ended:
+    """Run one command without a process of its own, which takes seconds where it loads torch.
+
+    `--import interruptions` is left out: that is for processes to which something is to happen.
+    """
+    printed, told = io.StringIO(), io.StringIO()
+    words = [str(each) for each in arguments if each not in IMPORTED]
+    with chdir(folder), redirect_stdout(printed), redirect_stderr(told):
+        code = main(words)
+    return Ended(code, printed.getvalue(), told.getvalue())
+
+
 def train_arguments(config: Mapping[str, Any], folder: Path) -> list[str]:
     """Arguments of a quiet training whose run directory lies in `folder`/runs."""
     path = folder / "config.yaml"
@@ -96,6 +114,11 @@ def train(config: Mapping[str, Any], folder: Path, **what: Any) -> Ended:
     """Train in a fresh process."""
     arguments = (*train_arguments(config, folder), *IMPORTED)
     return axiomrl(*arguments, folder=folder, **what)
+
+
+def resume_here(directory: Path) -> Ended:
+    """Resume a run within this process."""
+    return within_this_process("resume", directory, "--quiet", folder=directory.parent)
 
 
 def resume(directory: Path, *arguments: object, **what: Any) -> Ended:
@@ -125,11 +148,31 @@ class WholeRun:
 
 
 def train_whole(config: Mapping[str, Any], folder: Path) -> WholeRun:
-    """Train without any interruption."""
-    counted = folder / "env_steps"
-    ended = train(config, folder, step_count=counted)
-    assert ended.code == 0, ended.stderr
-    return WholeRun(only_run(folder), config, int(counted.read_text()))
+    """Train without any interruption, within this process."""
+    resolved = config_from_mapping({**config, "output_dir": str(folder / "runs")})
+    with steps_counted() as taken:
+        directory = session.start(resolved).directory
+    return WholeRun(directory, config, next(taken))
+
+
+@contextmanager
+def steps_counted() -> Iterator[Iterator[int]]:
+    """Counts the steps of the environments that are made meanwhile; `next` gives the number."""
+    make, taken = gymnasium.make, itertools.count()
+
+    def counting_make(*arguments: Any, **options: Any) -> Any:
+        env = make(*arguments, **options)
+        step = env.unwrapped.step
+
+        def counted(action: Any) -> Any:
+            next(taken)
+            return step(action)
+
+        env.unwrapped.step = counted  # type: ignore[method-assign]
+        return env
+
+    with mock.patch.object(gymnasium, "make", counting_make):
+        yield taken
 
 
 def metadata_of(directory: Path) -> dict[str, Any]:

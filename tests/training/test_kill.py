@@ -14,15 +14,17 @@ from axiomrl.algorithms import ALGORITHMS
 from axiomrl.runs.layout import checkpoint_step
 from axiomrl.runs.record import RunRecord
 
-from .resume_cases import NORMALIZED, Case, schedule_case, simple_env, small_config
+from .resume_cases import NORMALIZED, Case, brief, schedule_case, simple_env, small_config
 from .resume_harness import (
     ROOT,
+    Ended,
     WholeRun,
     checkpoint_names,
     differences,
     metadata_of,
     only_run,
     resume,
+    resume_here,
     rows_of,
     train,
     variables,
@@ -39,18 +41,20 @@ def killed_run(case: Case, folder: Path, moment: str) -> Path:
     return only_run(folder)
 
 
-def require_resumes_exactly(run: Path, whole: WholeRun) -> None:
+def require_resumes_exactly(
+    run: Path, whole: WholeRun, *, resume: Callable[[Path], Ended] = resume
+) -> None:
     resumed = resume(run)
     assert resumed.code == 0, resumed.stderr
     assert differences(run, whole.directory) == []
 
 
 def test_run_killed_before_its_first_checkpoint_starts_again(whole: Whole, tmp_path: Path) -> None:
-    case = schedule_case("ppo")
+    case = brief(schedule_case("ppo"))
     run = killed_run(case, tmp_path, "rename step_0.pt")
     assert RunRecord.read(run).status == "dead"
     assert RunRecord.read(run).checkpoints() == []
-    require_resumes_exactly(run, whole(case))
+    require_resumes_exactly(run, whole(case), resume=resume_here)
 
 
 @pytest.mark.slow
@@ -67,13 +71,13 @@ def test_run_killed_between_a_best_checkpoint_and_its_marking_resumes_exactly(
 
 
 def test_run_killed_while_it_is_being_resumed_resumes_exactly(whole: Whole, tmp_path: Path) -> None:
-    case = schedule_case("ppo")
+    case = brief(schedule_case("ppo"))
     run = killed_run(case, tmp_path, f"step {whole(case).env_steps // 2}")
     rows = len(rows_of(run))
     again = resume(run, interruption="SIGKILL truncate * 2")
     assert again.code == KILLED, again.stderr
     assert len(rows_of(run)) <= rows
-    require_resumes_exactly(run, whole(case))
+    require_resumes_exactly(run, whole(case), resume=resume_here)
 
 
 @pytest.mark.slow

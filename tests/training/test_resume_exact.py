@@ -16,6 +16,7 @@ from .resume_cases import (
     SMALL,
     Case,
     all_cases,
+    brief,
     normalized_case,
     schedule_case,
     torch_case,
@@ -29,7 +30,9 @@ from .resume_harness import (
     metadata_of,
     only_run,
     resume,
+    resume_here,
     train,
+    within_this_process,
 )
 
 Whole = Callable[[Case], WholeRun]
@@ -47,11 +50,18 @@ def interrupted(case: Case, whole: WholeRun, name: str, folder: Path) -> Ended:
     return ended
 
 
-def require_exact_after_signal(case: Case, whole: WholeRun, name: str, folder: Path) -> None:
+def require_exact_after_signal(
+    case: Case,
+    whole: WholeRun,
+    name: str,
+    folder: Path,
+    *,
+    run_command: Callable[..., Ended] = axiomrl,
+) -> None:
     ended = interrupted(case, whole, name, folder)
     metadata = metadata_of(only_run(folder))
     assert metadata["status"] == "interrupted"
-    resumed = axiomrl(*ended.resume_command, folder=folder)
+    resumed = run_command(*ended.resume_command, folder=folder)
     assert resumed.code == 0, resumed.stderr
     # the interrupt's own checkpoint counts among the newest that are kept
     optional = [Path(metadata["latest_checkpoint_path"]).name, *older_steps(whole)]
@@ -72,27 +82,29 @@ def test_every_algorithm_has_a_configuration_to_resume() -> None:
     assert set(SCHEDULES) == set(ALGORITHMS)
 
 
-# One each, because a process takes a second to start; the slow tests try everything.
+# One each and brief, with one process that resumes, because it takes two seconds to load torch;
+# the slow tests try everything.
 
 
 def test_ppo_resumed_by_the_command_printed_after_sigterm_is_exact(
     whole: Whole, tmp_path: Path
 ) -> None:
-    case = schedule_case("ppo")
+    case = brief(schedule_case("ppo"))
     require_exact_after_signal(case, whole(case), "SIGTERM", tmp_path)
 
 
 def test_dqn_on_the_torch_engine_resumed_after_sigint_is_exact(
     whole: Whole, tmp_path: Path
 ) -> None:
-    case = torch_case("dqn")
-    require_exact_after_signal(case, whole(case), "SIGINT", tmp_path)
+    case = brief(torch_case("dqn"))
+    run_command = within_this_process
+    require_exact_after_signal(case, whole(case), "SIGINT", tmp_path, run_command=run_command)
 
 
 def test_killed_sac_with_normalization_resumes_exactly(whole: Whole, tmp_path: Path) -> None:
-    case = normalized_case("sac")
+    case = brief(normalized_case("sac"))
     interrupted(case, whole(case), "SIGKILL", tmp_path)
-    resumed = resume(only_run(tmp_path))
+    resumed = resume_here(only_run(tmp_path))
     assert resumed.code == 0, resumed.stderr
     assert differences(only_run(tmp_path), whole(case).directory) == []
 

@@ -32,9 +32,11 @@ def test_a_job_whose_time_is_up_is_queued_again_and_goes_on(tmp_path: Path) -> N
     workers: list[int] = []
 
     def time_is_up(job: Job, progress: JobProgress) -> None:
+        worker = metadata_of(job)["process"]["pid"]
         if progress.env_steps > 0 and not workers:
-            workers.append(metadata_of(job)["process"]["pid"])
-            os.kill(workers[0], signal.SIGUSR2)  # as Slurm does, some time before it kills
+            workers.append(worker)
+            os.kill(worker, signal.SIGUSR2)  # as Slurm does, some time before it kills
+        elif workers and worker != workers[0]:
             hurry(tmp_path)
 
     launcher = open_launcher("slurm", n_workers=1, options={**LOCAL, "retries": 0})
