@@ -44,6 +44,7 @@ def test_workers_of_a_killed_launcher_end_checkpointed(tmp_path: Path) -> None:
     assert RunRecord.read(orphan.directory).checkpoints()
 
 
+@pytest.mark.slow
 def test_a_run_that_an_orphan_is_about_to_leave_is_waited_for(tmp_path: Path) -> None:
     with program("process", tmp_path, 1, step_s=SLOW_S) as child:
         wait_for_steps(child, "seed1")

@@ -25,6 +25,7 @@ def files_below(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
+@pytest.mark.slow
 def test_a_job_whose_time_is_up_is_queued_again_and_goes_on(tmp_path: Path) -> None:
     whole = job(tmp_path / "whole", 1)
     assert execute(whole).state == "completed"
