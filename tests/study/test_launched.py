@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from axiomrl.config import TrainConfig, config_from_mapping, config_to_mapping
 from axiomrl.errors import InputError
 from axiomrl.runs.provenance import is_alive
 from axiomrl.runs.record import RunRecord
-from axiomrl.study.launchers.contract import JobProgress
+from axiomrl.study.launchers.contract import Job, JobOutcome, JobProgress
+from axiomrl.study.launchers.inline import InlineLauncher
 from axiomrl.study.plan import Plan, PlannedRun
 from axiomrl.study.runner import Display, run_study
 
@@ -78,6 +80,22 @@ def test_runs_at_once_come_to_the_same_as_one_after_another(whole: Path, folder:
     assert summary_in(folder) == summary_in(whole)
     assert rows(folder) == rows(whole)
     assert state_in(folder)["runner"] is None
+
+
+def test_a_run_that_a_worker_has_is_running_whatever_others_come_to(folder: Path) -> None:
+    class Begun(InlineLauncher):
+        """Has drawn every job, and made nothing of the first one yet."""
+
+        def run(self, jobs: Iterable[Job], **options: Any) -> Generator[JobOutcome, None, None]:
+            first, *others = jobs
+            yield from super().run(others, **options)
+            states.append(states_in(folder))
+            yield from super().run([first], **options)
+
+    states: list[list[str]] = []
+    config = study(folder, launcher="inline", n_workers=None)
+    assert run_study(config, launcher=Begun()).is_completed
+    assert states == [["running", "completed", "completed"]]
 
 
 def begun(folder: Path) -> subprocess.Popen[str]:

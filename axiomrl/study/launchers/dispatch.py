@@ -136,17 +136,16 @@ class _Desk:
 
     def outcomes(self, timeout_s: float) -> Iterator[JobOutcome]:
         """The outcomes that are there now; waits for the next event if there is none."""
-        if not self._jobs:
-            return
-        for event in self.pool.wait(timeout_s):
-            job = self._jobs.get(event.ticket)
-            if job is None:
-                continue
-            outcome = self._outcome(event, job)
-            if outcome is not None:
-                del self._jobs[event.ticket]
-                self._asked.discard(event.ticket)
-                yield outcome
+        events = self.pool.wait(timeout_s) if self._jobs else []
+        while events:
+            for event in events:
+                job = self._jobs.get(event.ticket)
+                outcome = None if job is None else self._outcome(event, job)
+                if outcome is not None:
+                    del self._jobs[event.ticket]
+                    self._asked.discard(event.ticket)
+                    yield outcome
+            events = self.pool.wait(0.0) if self._jobs else []  # what came while they were told
 
     def _outcome(self, event: Event, job: Job) -> JobOutcome | None:
         if isinstance(event, Told):

@@ -109,6 +109,7 @@ def test_a_job_gets_its_cores_and_gpus(tmp_path: Path) -> None:
 
     def look(job: Job, progress: JobProgress) -> None:
         pid = metadata_of(job)["process"]["pid"]
+        assert os.getpgid(pid) != os.getpgid(0)  # Ctrl-C in a terminal does not reach it
         variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
         (gpus,) = [each for each in variables if each.startswith(b"CUDA_VISIBLE_DEVICES=")]
         seen.append((os.sched_getaffinity(pid), gpus.decode()))
