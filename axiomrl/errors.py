@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_HINT = "\n       "  # what stands between message and hint
+
 
 class AxiomRLError(Exception):
     """Base of all errors raised on purpose: what is wrong, where, and (`hint`) what to do."""
@@ -21,7 +23,7 @@ class AxiomRLError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message}\n       {self.hint}" if self.hint else self.message
+        return f"{self.message}{_HINT}{self.hint}" if self.hint else self.message
 
 
 class InputError(AxiomRLError):
@@ -82,6 +84,10 @@ class DivergedError(AxiomRLError):
     """Training produced a NaN or an infinity; says at which step it began."""
 
 
+class WorkerLostError(AxiomRLError):
+    """Worker processes ended again and again before they had finished a run."""
+
+
 class Interrupted(AxiomRLError):
     """A signal asked training to stop; the run has been checkpointed."""
 
@@ -95,3 +101,12 @@ def did_you_mean(name: str, known: Iterable[str], *, count: int = 1) -> str | No
     """`did you mean: …` with the nearest of the known names, or None if nothing is near."""
     near = difflib.get_close_matches(str(name), list(known), n=count, cutoff=0.5)
     return f"did you mean: {', '.join(near)}" if near else None
+
+
+def error_named(name: str, text: str) -> AxiomRLError | None:
+    """An error that is known by its class's name and its text; None if it is none of these."""
+    kind = globals().get(name)
+    if not (isinstance(kind, type) and issubclass(kind, AxiomRLError)) or kind is Interrupted:
+        return None
+    message, _, hint = text.partition(_HINT)
+    return kind(message, hint=hint or None)

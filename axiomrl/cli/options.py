@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ import typer
 from axiomrl.errors import CheckpointError, InputError
 
 if TYPE_CHECKING:
+    from axiomrl.config import TrainConfig
     from axiomrl.runs.record import RunRecord
 
 Settings = Annotated[
@@ -117,6 +119,28 @@ def launcher_options(texts: Sequence[str] | None) -> dict[str, str]:
             raise InputError(f"--launcher-option {text}: {key.strip()} is given twice")
         options[key.strip()] = value.strip()
     return options
+
+
+def with_launcher(
+    config: TrainConfig,
+    launcher: str | None,
+    n_workers: str | None,
+    options: Sequence[str] | None,
+) -> TrainConfig:
+    """A study, on the launcher that the three flags name; each wins over its configuration.
+
+    Options of the configuration do not count for another launcher than its own.
+    """
+    runner = config.experiments_runner
+    kept = runner.launcher_options if launcher in (None, runner.launcher) else {}
+    wanted = whole_number("--n-workers", n_workers, low=1)
+    chosen = replace(
+        runner,
+        launcher=launcher or runner.launcher,
+        n_workers=runner.n_workers if wanted is None else wanted,
+        launcher_options={**kept, **launcher_options(options)},
+    )
+    return replace(config, experiments_runner=chosen)
 
 
 def import_modules(names: Sequence[str] | None) -> None:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Union
 
 from axiomrl.cli.terminal import short_path
 from axiomrl.reports.cells import clock
 
 if TYPE_CHECKING:
+    from axiomrl.study.launchers.contract import JobProgress
     from axiomrl.training.session import TrainingProgress
 
-OnProgress = Callable[["TrainingProgress"], None]
+State = Union["TrainingProgress", "JobProgress"]
+"""How far a run is: one that is trained here, or a job of a launcher."""
+
+OnProgress = Callable[[State], None]
 
 REDRAW_S = 0.2  # seconds of training between two pictures of the bar
 FIRST_SILENCE_S = 5.0  # longest time without a line; doubles with each line it caused
@@ -34,15 +38,16 @@ def progress_display(
         return
     display = ProgressBar(title) if stream.isatty() else ProgressLines(title, stream)
     try:
-        yield _until_it_fails(display.show)
+        yield until_it_fails(display.show)
     finally:
         display.close()
 
 
-def _until_it_fails(show: OnProgress) -> OnProgress:
+def until_it_fails(show: OnProgress) -> OnProgress:
+    """Show states until the stream cannot be written to any more, and from then on nothing."""
     is_working = True
 
-    def guarded(progress: TrainingProgress) -> None:
+    def guarded(progress: State) -> None:
         nonlocal is_working
         if is_working:
             try:
@@ -56,14 +61,15 @@ def _until_it_fails(show: OnProgress) -> OnProgress:
 class ProgressLines:
     """A line at every tenth of the way, and after a while of silence."""
 
-    def __init__(self, title: str, stream: IO[str]) -> None:
+    def __init__(self, title: str, stream: IO[str], *, prefix: str = "") -> None:
         self._title = title
         self._stream = stream
+        self._prefix = prefix  # of every line but the first ones: which run it is of
         self._tenths: int | None = None  # of the way, when the last line was written
         self._shown_at_s = 0.0
         self._patience_s = FIRST_SILENCE_S
 
-    def show(self, progress: TrainingProgress) -> None:
+    def show(self, progress: State) -> None:
         """Write a line if one is due."""
         tenths = int(10 * fraction(progress))
         if self._tenths is None:
@@ -76,7 +82,7 @@ class ProgressLines:
         if tenths <= self._tenths:
             self._patience_s = min(2 * self._patience_s, LONGEST_SILENCE_S)
         self._tenths, self._shown_at_s = tenths, progress.duration_s
-        self._write("  ".join(numbers(progress)))
+        self._write(self._prefix + "  ".join(numbers(progress)))
 
     def close(self) -> None:
         """Nothing is open."""
@@ -96,7 +102,7 @@ class ProgressBar:
         self._task: Any = None
         self._drawn_at_s = float("-inf")
 
-    def show(self, progress: TrainingProgress) -> None:
+    def show(self, progress: State) -> None:
         """Draw the state, unless the last picture is very recent."""
         is_over = progress.env_steps >= progress.total_timesteps
         recent = progress.duration_s - self._drawn_at_s < REDRAW_S
@@ -120,7 +126,7 @@ class ProgressBar:
         if self._bar is not None:
             self._bar.stop()
 
-    def _open(self, progress: TrainingProgress) -> None:
+    def _open(self, progress: State) -> None:
         # Imported at the first state, when training has begun: it takes a tenth of a second.
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
@@ -142,7 +148,58 @@ class ProgressBar:
         self._task = self._bar.add_task("", total=progress.total_timesteps, numbers="")
 
 
-def introduction(progress: TrainingProgress) -> list[str]:
+class ProgressBars:
+    """A bar for each of several runs, below everything else that is written meanwhile."""
+
+    def __init__(self) -> None:
+        self._bars: Any = None
+        self._tasks: dict[str, Any] = {}
+
+    def show(self, name: str, progress: State) -> None:
+        """Draw the state of a run; `name` stands before its bar."""
+        if self._bars is None:
+            self._open()
+        total = progress.total_timesteps
+        if name not in self._tasks:
+            self._tasks[name] = self._bars.add_task(name, total=total, numbers="")
+        self._bars.update(
+            self._tasks[name],
+            completed=min(progress.env_steps, total),
+            total=total,
+            numbers="  ".join(numbers(progress)),
+        )
+        self._bars.refresh()
+
+    def remove(self, name: str) -> None:
+        """The run has ended."""
+        task = self._tasks.pop(name, None)
+        if task is not None:
+            self._bars.remove_task(task)
+            self._bars.refresh()
+
+    def close(self) -> None:
+        """Leave the last picture standing."""
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None
+
+    def _open(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+        from rich.table import Column
+
+        self._bars = Progress(
+            TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=4)),
+            TextColumn("{task.fields[numbers]}", table_column=Column(no_wrap=True)),
+            console=Console(stderr=True, highlight=False),
+            auto_refresh=False,
+            expand=True,
+        )
+        self._bars.start()
+
+
+def introduction(progress: State) -> list[str]:
     """What is said once, when training begins: where the run is, and what memory replay takes."""
     lines = [short_path(progress.run_directory)]
     if progress.replay_bytes:
@@ -150,12 +207,12 @@ def introduction(progress: TrainingProgress) -> list[str]:
     return lines
 
 
-def fraction(progress: TrainingProgress) -> float:
+def fraction(progress: State) -> float:
     """How much of the way is done, between 0 and 1."""
     return min(1.0, progress.env_steps / max(1, progress.total_timesteps))
 
 
-def numbers(progress: TrainingProgress) -> list[str]:
+def numbers(progress: State) -> list[str]:
     """The state in words: share, steps, speed, time left (or what is going on), returns."""
     parts = [
         f"{100 * fraction(progress):3.0f} %",
@@ -172,7 +229,7 @@ def numbers(progress: TrainingProgress) -> list[str]:
     return parts
 
 
-def _what_goes_on(progress: TrainingProgress) -> str:
+def _what_goes_on(progress: State) -> str:
     if progress.phase != "training":
         return progress.phase
     left = max(0, progress.total_timesteps - progress.env_steps)

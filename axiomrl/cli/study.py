@@ -15,12 +15,16 @@ from axiomrl.cli.options import (
     AllowConfigChange,
     Device,
     Imports,
+    LauncherName,
+    LauncherOptions,
+    NWorkers,
     Quiet,
     RetryFailed,
     Settings,
     Threads,
     import_modules,
     scalar,
+    with_launcher,
 )
 from axiomrl.errors import InputError
 
@@ -44,6 +48,7 @@ Examples:
   axiomrl study run study.yaml
   axiomrl study run configs/ppo/cartpole.yaml \\
     --set 'experiments_runner.seeds=[1, 2, 3]'
+  axiomrl study run study.yaml --launcher process --n-workers 4
 """
 
 RESUME_EXAMPLES = """\b
@@ -78,6 +83,9 @@ def run(
     settings: Settings = None,
     device: Device = None,
     threads: Threads = None,
+    launcher: LauncherName = None,
+    n_workers: NWorkers = None,
+    launcher_options: LauncherOptions = None,
     imports: Imports = None,
     quiet: Quiet = False,
 ) -> None:
@@ -93,6 +101,7 @@ def run(
             hint=f"to go on with the study in it: axiomrl study resume {target}",
         )
     config = _loaded(target, settings, device=device, threads=threads)
+    config = with_launcher(config, launcher, n_workers, launcher_options)
     _run(context, config, source=str(target), imports=imports, quiet=quiet)
 
 
@@ -104,6 +113,9 @@ def resume(
     allow_config_change: AllowConfigChange = False,
     device: Device = None,
     threads: Threads = None,
+    launcher: LauncherName = None,
+    n_workers: NWorkers = None,
+    launcher_options: LauncherOptions = None,
     imports: Imports = None,
     quiet: Quiet = False,
 ) -> None:
@@ -126,6 +138,7 @@ def resume(
         config = stored_config(folder, plan)
         flags = {"device": device, "threads": scalar(threads)}
         config = replace(config, **{key: value for key, value in flags.items() if value})
+    config = with_launcher(config, launcher, n_workers, launcher_options)
     runner = replace(config.experiments_runner, resume=True, output_base_dir=str(folder))
     _run(
         context,

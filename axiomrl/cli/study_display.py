@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from axiomrl.cli import terminal
-from axiomrl.cli.progress import OnProgress, progress_display
+from axiomrl.cli.progress import ProgressBars, ProgressLines, progress_display, until_it_fails
 from axiomrl.cli.series import repeat_imports
 from axiomrl.cli.terminal import Invocation, quoted, short_path
 from axiomrl.errors import InputError, Interrupted, did_you_mean
@@ -22,6 +22,7 @@ from axiomrl.study.tables import runs_table, summary_table
 if TYPE_CHECKING:
     from axiomrl.config import TrainConfig
     from axiomrl.reports.table import Table
+    from axiomrl.study.launchers.contract import JobProgress
     from axiomrl.study.summary import Result
 
 
@@ -31,16 +32,30 @@ class TerminalDisplay(Display):
     def __init__(self, invocation: Invocation, *, quiet: bool) -> None:
         self._invocation = invocation
         self._quiet = quiet
+        self._are_several = False  # runs at once
+        self._shown: dict[int, Callable[[JobProgress], None]] = {}  # by number of the run
+        self._bars = ProgressBars()
+        self._open = ExitStack()  # what shows one run at a time
 
-    def watch(self, plan: Plan, run: PlannedRun) -> AbstractContextManager[OnProgress | None]:
-        """A bar or lines under a title."""
-        title = f"{_place(plan, run)}: {plan.config['algo']} on {plan.config['env_id']}"
-        return progress_display(f"{title}, seed {run.seed}", quiet=self._quiet)
+    def begun(self, plan: Plan, n_workers: int) -> None:
+        """One run at a time has a title and a bar of its own, several share a picture."""
+        self._are_several = n_workers > 1
 
-    def ended(self, plan: Plan, run: PlannedRun, error: Exception | None) -> None:
+    def progressed(self, plan: Plan, run: PlannedRun, progress: JobProgress) -> None:
+        """A bar, or lines under a title."""
+        if self._quiet:
+            return
+        if run.run not in self._shown:
+            self._shown[run.run] = self._shower(plan, run)
+        self._shown[run.run](progress)
+
+    def ended(self, plan: Plan, run: PlannedRun, error: Mapping[str, Any] | None) -> None:
         """How it ended; an error is told even when all else is quiet."""
+        self._open.close()
+        self._bars.remove(_name(plan, run))
+        self._shown.pop(run.run, None)
         if error is not None:
-            terminal.report_error(error, debug=self._invocation.debug)
+            terminal.report_described_error(error, debug=self._invocation.debug)
         self._note(f"{_place(plan, run)}, seed {run.seed}: {run.state}")
 
     def skipped(self, plan: Plan, run: PlannedRun) -> None:
@@ -49,15 +64,38 @@ class TerminalDisplay(Display):
         hint = "" if run.state == "completed" else "; repeat it with --retry-failed"
         self._note(f"{_place(plan, run)}, seed {run.seed}: {why}{hint}")
 
+    def close(self) -> None:
+        """Leave the last picture standing."""
+        self._open.close()
+        self._bars.close()
+
+    def _shower(self, plan: Plan, run: PlannedRun) -> Callable[[JobProgress], None]:
+        config = plan.config
+        title = f"{_place(plan, run)}: {config['algo']} on {config['env_id']}, seed {run.seed}"
+        if not self._are_several:
+            return self._open.enter_context(progress_display(title)) or _show_nothing
+        name = _name(plan, run)
+        if sys.stderr.isatty():
+            return until_it_fails(lambda progress: self._bars.show(name, progress))
+        return until_it_fails(ProgressLines(title, sys.stderr, prefix=f"{name}: ").show)
+
     def _note(self, text: str) -> None:
         if not self._quiet:
             terminal.note(text)
 
 
+def _show_nothing(progress: JobProgress) -> None:
+    """Stands in for a display that shows nothing."""
+
+
+def _name(plan: Plan, run: PlannedRun) -> str:
+    return f"run {run.run + 1} of {len(plan.runs)}"
+
+
 def _place(plan: Plan, run: PlannedRun) -> str:
     states = [each.state for each in plan.runs]
     told = [f"{states.count(s)} {s}" for s in ("completed", "failed") if s in states]
-    return f"run {run.run + 1} of {len(plan.runs)}" + (f" ({', '.join(told)})" if told else "")
+    return _name(plan, run) + (f" ({', '.join(told)})" if told else "")
 
 
 def run_and_show(
@@ -78,6 +116,7 @@ def run_and_show(
             retry_failed=retry_failed,
             allow_config_change=allow_config_change,
             command=invocation.command,
+            imports=imports,
             display=TerminalDisplay(invocation, quiet=quiet),
         )
     except Interrupted as interruption:

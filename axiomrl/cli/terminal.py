@@ -5,6 +5,7 @@ Colour only on a terminal, and never when NO_COLOR is set.
 
 from __future__ import annotations
 
+import builtins
 import errno
 import os
 import re
@@ -12,14 +13,14 @@ import shlex
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from axiomrl.errors import AxiomRLError, Interrupted
+from axiomrl.errors import AxiomRLError, Interrupted, error_named
 
 INDENT = "       "  # of the lines below `error: …`
 RED, YELLOW = "31;1", "33;1"  # bold
@@ -35,6 +36,7 @@ _MACHINE_ERRORS = {
     errno.EPERM,
     errno.EROFS,
 }
+_A_BUG = "a bug in axiomrl, or in code it was given to run: the traceback above says where"
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -135,11 +137,24 @@ def report_error(error: BaseException, *, debug: bool) -> int:
     if machine_fault:
         _print_error(machine_fault, None)
         return 1
-    _print_error(
-        f"unexpected {type(error).__name__}: {error}",
-        "a bug in axiomrl, or in code it was given to run: the traceback above says where",
-    )
+    _print_error(f"unexpected {type(error).__name__}: {error}", _A_BUG)
     return 1
+
+
+def report_described_error(error: Mapping[str, Any], *, debug: bool) -> None:
+    """Show an error that is known by its description only, as `report_error` would."""
+    name, text = str(error["type"]), str(error["message"])
+    meant = error_named(name, text)
+    kind = getattr(builtins, name, None)
+    is_machine_fault = isinstance(kind, type) and issubclass(kind, OSError)
+    if debug or (meant is None and not is_machine_fault):
+        sys.stderr.write(str(error["traceback"]))
+    if meant is not None:
+        _print_error(meant.message, meant.hint)
+    elif is_machine_fault:
+        _print_error(text, None)
+    else:
+        _print_error(f"unexpected {name}: {text}", _A_BUG)
 
 
 def _print_error(message: str, hint: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,12 +14,16 @@ from axiomrl.cli.options import (
     AllowConfigChange,
     Device,
     Imports,
+    LauncherName,
+    LauncherOptions,
+    NWorkers,
     Quiet,
     RetryFailed,
     Settings,
     Threads,
     import_modules,
     scalar,
+    with_launcher,
 )
 from axiomrl.cli.terminal import Invocation
 from axiomrl.errors import InputError
@@ -63,6 +68,9 @@ def run(
     threads: Threads = None,
     retry_failed: RetryFailed = False,
     allow_config_change: AllowConfigChange = False,
+    launcher: LauncherName = None,
+    n_workers: NWorkers = None,
+    launcher_options: LauncherOptions = None,
     imports: Imports = None,
     quiet: Quiet = False,
 ) -> None:
@@ -70,7 +78,7 @@ def run(
 
     Flags win over --set, --set wins over the file. The run directory is printed on stdout,
     everything else on stderr. With `mode: run-experiments` the file is a study: its runs are
-    made one after another, in its folder. With --seed it is one plain run all the same.
+    made in its folder, as its launcher does it. With --seed it is one plain run all the same.
     """
     from axiomrl.config import load_config
 
@@ -97,7 +105,9 @@ def run(
             from axiomrl.cli.study_display import run_and_show
 
             code = run_and_show(
-                _in_folder(configs[0], output_dir),
+                with_launcher(
+                    _in_folder(configs[0], output_dir), launcher, n_workers, launcher_options
+                ),
                 source=str(config),
                 invocation=invocation,
                 imports=imports or (),
@@ -106,7 +116,16 @@ def run(
                 allow_config_change=allow_config_change,
             )
         else:
-            _refuse_study_flags(retry_failed, allow_config_change, config)
+            _refuse_study_flags(
+                config,
+                {
+                    "--retry-failed": retry_failed,
+                    "--allow-config-change": allow_config_change,
+                    "--launcher": launcher,
+                    "--n-workers": n_workers,
+                    "--launcher-option": launcher_options,
+                },
+            )
             from axiomrl.cli.series import train_each
 
             plain = [_as_one_run(each) for each in configs]
@@ -128,12 +147,9 @@ def _as_one_run(config: TrainConfig) -> TrainConfig:
     return replace(config, mode="train", experiments_runner=ExperimentsRunnerConfig())
 
 
-def _refuse_study_flags(retry_failed: bool, allow_config_change: bool, config: Path) -> None:
-    for is_given, flag in (
-        (retry_failed, "--retry-failed"),
-        (allow_config_change, "--allow-config-change"),
-    ):
-        if is_given:
+def _refuse_study_flags(config: Path, flags: Mapping[str, object]) -> None:
+    for flag, value in flags.items():
+        if value:
             raise InputError(
                 f"{flag}: {config} is trained as one run, not as a study",
                 hint="a study has mode: run-experiments",

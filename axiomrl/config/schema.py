@@ -216,7 +216,7 @@ class FinalTestConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ExperimentsRunnerConfig:
-    """A study: the configuration once per seed, one run after another."""
+    """A study: the configuration once per seed."""
 
     seeds: tuple[int, ...] = setting(
         "seed of each run, in their order; `seed` itself is not used in a study", (), low=0
@@ -237,6 +237,19 @@ class ExperimentsRunnerConfig:
     resume: bool = setting("go on with a study that the folder holds already", False)
     on_error: str = setting(
         "what a failed run means for those after it", "continue", choices=("continue", "stop")
+    )
+    launcher: str = setting(
+        "where the runs are computed: inline (one after another), process (in worker processes), "
+        "ray or slurm",
+        "inline",
+        choices=("inline", "process", "ray", "slurm"),
+    )
+    n_workers: int | None = setting(
+        "how many runs are computed at once; null: what the launcher thinks right", None, low=1
+    )
+    launcher_options: Mapping[str, Any] = field(
+        default_factory=dict,
+        metadata={"setting": SettingInfo(help="settings of the launcher, such as Ray's `address`")},
     )
 
     def __post_init__(self) -> None:
@@ -295,7 +308,7 @@ class TrainConfig:
         FinalTestConfig, "a last score on fresh episodes when training is complete", hashed=False
     )
     experiments_runner: ExperimentsRunnerConfig = block(
-        ExperimentsRunnerConfig, "several seeds, one after another", hashed=False
+        ExperimentsRunnerConfig, "several seeds of one configuration", hashed=False
     )
 
     def __post_init__(self) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from axiomrl.errors import RunAliveError
+from axiomrl.runs import files, layout
 from axiomrl.runs.provenance import is_alive
 
 HEARTBEAT_PATIENCE = timedelta(minutes=15)
@@ -89,6 +90,29 @@ def looks_dead(metadata: Mapping[str, Any], *, now: datetime) -> bool:
         return not is_alive(process)
     heartbeat = _instant(metadata.get("heartbeat_utc"))
     return heartbeat is not None and now - heartbeat > HEARTBEAT_PATIENCE
+
+
+def declare_dead(directory: Path, writer: Mapping[str, Any]) -> None:
+    """Let a run go on although its heartbeat, on another machine, is young.
+
+    For those who know that `writer` (`process` of metadata.json, and `hostname`) is gone; a run
+    that another process writes, or none, is left as it is. Raises RunAliveError if the lock says
+    that somebody writes it.
+    """
+    lock = DirectoryLock(directory) if directory.is_dir() else None
+    try:
+        path = directory / layout.METADATA
+        metadata = files.read_json(path) if lock is not None and path.exists() else {}
+        process = _mapping(metadata.get("process"))
+        known = {**process, "hostname": _mapping(metadata.get("system")).get("hostname")}
+        keys = ("pid", "start_time", "boot_id", "hostname")
+        if metadata.get("status") == "running" and all(
+            known.get(key) == writer.get(key) for key in keys
+        ):
+            files.write_json(path, {**metadata, "status": "interrupted"})
+    finally:
+        if lock is not None:
+            lock.release()
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

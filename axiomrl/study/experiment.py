@@ -20,7 +20,11 @@ from axiomrl.records.layout import absolute
 from axiomrl.records.store import RecordStore
 from axiomrl.results import RunResult
 from axiomrl.runs.files import plain_number
-from axiomrl.study.pairs import checked_if_exists, finished_error, run_pair
+from axiomrl.study.launchers.contract import Job, JobProgress, Launcher
+from axiomrl.study.launchers.inline import InlineLauncher
+from axiomrl.study.launchers.opening import open_launcher
+from axiomrl.study.pair_jobs import run_pairs
+from axiomrl.study.pairs import IfExists, checked_if_exists, finished_error, run_pair
 
 if TYPE_CHECKING:
     from axiomrl.artifacts.reference import ArtifactBackend
@@ -100,9 +104,15 @@ class Experiment:
         seeds: Iterable[int],
         *,
         if_exists: str = "skip",
+        launcher: str = "inline",
+        n_workers: int | None = None,
+        launcher_options: Mapping[str, Any] | None = None,
         on_progress: OnProgress | None = None,
     ) -> list[RunResult]:
-        """Train with each seed in turn; the results in the order of the seeds.
+        """Train with each seed; the results in the order of the seeds.
+
+        They are trained one after another, or `n_workers` at once by another `launcher`
+        (`process`, `ray` or `slurm`), which has `launcher_options` of its own.
 
         The result of a finished seed is reused (`if_exists="skip"`, which is logged as a
         warning), trained again in a directory of its own ("new-attempt"), or refused ("error").
@@ -118,6 +128,7 @@ class Experiment:
             configs,
             RecordStore(self.save_dir, backend=self.backend),
             if_exists=if_exists,
+            launcher=open_launcher(launcher, n_workers=n_workers, options=launcher_options),
             on_progress=on_progress,
         )
 
@@ -132,6 +143,9 @@ class Experiment:
         save_dir: Path | str = DEFAULT_FOLDER,
         backend: ArtifactBackend | str | Path | None = None,
         if_exists: str = "skip",
+        launcher: str = "inline",
+        n_workers: int | None = None,
+        launcher_options: Mapping[str, Any] | None = None,
         on_progress: OnProgress | None = None,
         **settings: Any,
     ) -> list[RunResult]:
@@ -163,6 +177,7 @@ class Experiment:
             [replace(each.config, seed=seed) for each in experiments for seed in numbers],
             RecordStore(experiments[0].save_dir, backend=experiments[0].backend),
             if_exists=if_exists,
+            launcher=open_launcher(launcher, n_workers=n_workers, options=launcher_options),
             on_progress=on_progress,
         )
 
@@ -179,37 +194,63 @@ def _run_all(
     store: RecordStore,
     *,
     if_exists: str,
+    launcher: Launcher,
     on_progress: OnProgress | None,
 ) -> list[RunResult]:
     choice = checked_if_exists(if_exists)
-    from axiomrl.training import session
-
     if choice == "error":  # before anything is trained
         for config in configs:
             if store.is_finished(config):
                 raise finished_error(store, config)
-    results = []
-    for config in configs:
-        place = store.place(config)
-        config = replace(config, output_dir=str(place.runs))
-        result, is_reused = run_pair(
-            store, config, session, if_exists=choice, on_progress=on_progress
-        )
-        name = f"{config.algo} on {config.env_id}, seed {config.seed}"
-        if is_reused:
-            _log.warning(
-                '%s: finished already, %s is reused (if_exists="new-attempt" trains it again)',
-                name, place.record(config.seed),
-            )  # fmt: skip
-        elif result.is_failed:
-            error = result.metadata.get("error") or {}
-            _log.warning("%s: failed: %s: %s", name, error.get("type"), error.get("message"))
-        if "artifact_error" in result.metadata:
-            _log.warning(
-                "%s: the best checkpoint is not stored: %s", name, result.metadata["artifact_error"]
+    configs = [replace(each, output_dir=str(store.place(each).runs)) for each in configs]
+    results: dict[int, RunResult] = {}
+    for place, result, is_reused in _results(configs, store, choice, launcher, on_progress):
+        _tell(store, configs[place], result, is_reused)
+        results[place] = result
+    return [results[place] for place in range(len(configs))]
+
+
+def _results(
+    configs: Sequence[TrainConfig],
+    store: RecordStore,
+    if_exists: IfExists,
+    launcher: Launcher,
+    on_progress: OnProgress | None,
+) -> Iterator[tuple[int, RunResult, bool]]:
+    """Place, result and whether it is an earlier one, as runs are completed."""
+    if isinstance(launcher, InlineLauncher):
+        from axiomrl.training import session
+
+        for place, config in enumerate(configs):
+            yield (
+                place,
+                *run_pair(store, config, session, if_exists=if_exists, on_progress=on_progress),
             )
-        results.append(result)
-    return results
+        return
+
+    def told(job: Job, progress: JobProgress) -> bool | None:
+        # it has everything that the progress of a run which is trained here has
+        state: Any = progress
+        return None if on_progress is None else on_progress(state)
+
+    yield from run_pairs(store, configs, launcher, if_exists=if_exists, on_progress=told)
+
+
+def _tell(store: RecordStore, config: TrainConfig, result: RunResult, is_reused: bool) -> None:
+    """Log what the caller should know of a result."""
+    name = f"{config.algo} on {config.env_id}, seed {config.seed}"
+    if is_reused:
+        _log.warning(
+            '%s: finished already, %s is reused (if_exists="new-attempt" trains it again)',
+            name, store.place(config).record(config.seed),
+        )  # fmt: skip
+    elif result.is_failed:
+        error = result.metadata.get("error") or {}
+        _log.warning("%s: failed: %s: %s", name, error.get("type"), error.get("message"))
+    if "artifact_error" in result.metadata:
+        _log.warning(
+            "%s: the best checkpoint is not stored: %s", name, result.metadata["artifact_error"]
+        )
 
 
 def _resolved(settings: Mapping[str, Any]) -> TrainConfig:

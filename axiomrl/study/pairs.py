@@ -6,6 +6,7 @@ Whoever works on a pair has claimed it, so that no two processes train it at onc
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
@@ -75,13 +76,24 @@ def run_pair(
     for a finished pair; Interrupted and KeyboardInterrupt pass through.
     """
     with store.claimed(config):
-        earlier = store.publish(config)  # also finishes what a killed process had begun to write
-        if earlier is not None and earlier.metadata.get("status") == "completed":
-            if if_exists == "skip":
-                return earlier, True
-            if if_exists == "error":
-                raise finished_error(store, config)
+        earlier = finished(store, config, if_exists)
+        if earlier is not None:
+            return earlier, True
         return _train(store, config, trainer, on_progress), False
+
+
+def finished(store: RecordStore, config: TrainConfig, if_exists: IfExists) -> RunResult | None:
+    """The result of a claimed pair that is finished; None if it is to be trained.
+
+    Raises InputError for a finished one with "error".
+    """
+    earlier = store.publish(config)  # also finishes what a killed process had begun to write
+    if earlier is not None and earlier.metadata.get("status") == "completed":
+        if if_exists == "skip":
+            return earlier
+        if if_exists == "error":
+            raise finished_error(store, config)
+    return None
 
 
 def finished_error(store: RecordStore, config: TrainConfig) -> InputError:
@@ -96,23 +108,28 @@ def finished_error(store: RecordStore, config: TrainConfig) -> InputError:
 def _train(
     store: RecordStore, config: TrainConfig, trainer: Trainer, on_progress: OnProgress | None
 ) -> RunResult:
-    unfinished = _unfinished(store, config)
-    directory = store.free_directory(config) if unfinished is None else unfinished.directory
+    found = unfinished(store, config)
+    directory = store.free_directory(config) if found is None else found.directory
     try:
-        if unfinished is None or not _resumed(trainer, unfinished, on_progress):
+        if found is None or not _resumed(trainer, found, on_progress):
             directory = store.free_directory(config)
             trainer.start(config, directory=directory, on_progress=on_progress)
     except (InputError, Interrupted):
         raise
     except Exception as error:  # of any kind: an environment may raise what it likes
         store.publish(config)
-        return _failed(config, directory, error)
-    published = store.publish(config)
-    assert published is not None, "a run was trained and is not there"
-    return published
+        return failed(config, directory, provenance.described_error(error))
+    return published(store, config)
 
 
-def _unfinished(store: RecordStore, config: TrainConfig) -> RunRecord | None:
+def published(store: RecordStore, config: TrainConfig) -> RunResult:
+    """The result of a pair that has just been trained."""
+    result = store.publish(config)
+    assert result is not None, "a run was trained and is not there"
+    return result
+
+
+def unfinished(store: RecordStore, config: TrainConfig) -> RunRecord | None:
     """The attempt to go on with: the newest one, unless it is completed."""
     attempts = store.attempts(config)
     for problem in attempts.problems:
@@ -136,8 +153,11 @@ def _resumed(trainer: Trainer, record: RunRecord, on_progress: OnProgress | None
     return True
 
 
-def _failed(config: TrainConfig, directory: Path, error: Exception) -> RunResult:
-    """The result of a run that failed, also where it did so before it had a directory."""
+def failed(config: TrainConfig, directory: Path, error: Mapping[str, Any]) -> RunResult:
+    """The result of a run that failed, also where it did so before it had a directory.
+
+    `error` is as in metadata.json.
+    """
     try:
         record = RunRecord.read(directory)
     except (OSError, InputError):
@@ -149,7 +169,7 @@ def _failed(config: TrainConfig, directory: Path, error: Exception) -> RunResult
         "algo": config.algo,
         "env_id": config.env_id,
         "seed": config.seed,
-        "error": provenance.described_error(error),
+        "error": dict(error),
     }
     hparams = mask_mapping(config_to_mapping(config))
     return RunResult(

@@ -1,23 +1,24 @@
-"""Runs studies: every run of a plan, one after another, as if nothing had ever stopped it."""
+"""Runs studies: every run of a plan, as if nothing had ever stopped it."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 from axiomrl.config.schema import TrainConfig
-from axiomrl.errors import InputError, Interrupted, RunAliveError
-from axiomrl.runs import files, layout
+from axiomrl.errors import AxiomRLError, InputError, Interrupted, error_named
+from axiomrl.runs import files
 from axiomrl.runs.clock import Clock, timestamp, utc_now
-from axiomrl.runs.creation import remove_torn_directory
-from axiomrl.runs.provenance import described_error, masked_command
+from axiomrl.runs.provenance import masked_command
 from axiomrl.runs.record import RunRecord
 from axiomrl.study.changes import continued
+from axiomrl.study.launchers.contract import Job, JobOutcome, JobProgress, Launcher
+from axiomrl.study.launchers.opening import open_launcher
 from axiomrl.study.lease import lease, this_runner
 from axiomrl.study.plan import (
     STATE,
@@ -31,79 +32,27 @@ from axiomrl.study.plan import (
 )
 from axiomrl.study.summary import results_of, write_summary
 
-if TYPE_CHECKING:
-    from axiomrl.training.interrupts import StopRequest
-    from axiomrl.training.loop import OnProgress, TrainingProgress
-
 HEARTBEAT_EVERY = timedelta(minutes=1)
 """How often a runner says that it lives; runners on other machines wait for 15 minutes."""
-
-
-@dataclass(frozen=True)
-class RunOutcome:
-    """How one run ended: `completed`, or `failed` with what went wrong."""
-
-    state: str
-    error: Exception | None
-    directory: Path
-
-
-class RunOne(Protocol):
-    """Completes one run in its directory."""
-
-    def __call__(
-        self,
-        config: TrainConfig,
-        directory: Path,
-        *,
-        command: Sequence[str] | None,
-        on_progress: OnProgress | None,
-    ) -> RunOutcome:
-        """Everything but an interrupt and a run that another process writes is an outcome."""
-
-
-def run_one(
-    config: TrainConfig,
-    directory: Path,
-    *,
-    command: Sequence[str] | None = None,
-    on_progress: OnProgress | None = None,
-) -> RunOutcome:
-    """Bring the run in a directory to its end, whatever is there of it.
-
-    A completed one is left alone; one that was begun continues from its newest checkpoint, as
-    the configuration in its directory says; else a new one is trained. What goes wrong is the
-    outcome's error; only Interrupted and RunAliveError are raised.
-    """
-    from axiomrl.training import session
-
-    try:
-        if (directory / layout.METADATA).exists():
-            record = RunRecord.read(directory)
-            if record.status != "completed":
-                session.resume(record, command=command, on_progress=on_progress)
-        else:
-            remove_torn_directory(directory)
-            session.start(config, directory=directory, command=command, on_progress=on_progress)
-    except (Interrupted, RunAliveError):
-        raise
-    except Exception as error:
-        return RunOutcome("failed", error, directory)
-    return RunOutcome("completed", None, directory)
 
 
 class Display:
     """Who is told of a study's progress; this one shows nothing."""
 
-    def watch(self, plan: Plan, run: PlannedRun) -> AbstractContextManager[OnProgress | None]:
-        """What to call with the states of a run while it is trained."""
-        return nullcontext()
+    def begun(self, plan: Plan, n_workers: int) -> None:
+        """The study begins, with so many runs at once."""
 
-    def ended(self, plan: Plan, run: PlannedRun, error: Exception | None) -> None:
-        """A run is completed or failed."""
+    def progressed(self, plan: Plan, run: PlannedRun, progress: JobProgress) -> None:
+        """How far a run is, about once a second."""
+
+    def ended(self, plan: Plan, run: PlannedRun, error: Mapping[str, Any] | None) -> None:
+        """A run is completed or failed; `error` is as in metadata.json."""
 
     def skipped(self, plan: Plan, run: PlannedRun) -> None:
         """A run was completed before, or is left failed."""
+
+    def close(self) -> None:
+        """The study has come to its end, or was interrupted."""
 
 
 @dataclass(frozen=True)
@@ -126,15 +75,18 @@ def run_study(
     retry_failed: bool = False,
     allow_config_change: bool = False,
     command: Sequence[str] | None = None,
+    imports: Sequence[str] = (),
     display: Display | None = None,
-    train: RunOne = run_one,
+    launcher: Launcher | None = None,
     now: Clock = utc_now,
 ) -> StudyOutcome:
     """Run a configuration once per seed, in `experiments_runner.output_base_dir`.
 
     The plan is written before the first run, and after each of them plan and summary. With
     `experiments_runner.resume`, what is completed there is skipped and the rest is brought to
-    its end; failed runs only with `retry_failed`. `source` names the configuration in messages.
+    its end; failed runs only with `retry_failed`. `source` names the configuration in messages;
+    `imports` are modules that workers import first. The launcher is that of
+    `experiments_runner`, unless it is given.
 
     Raises RunAliveError while another process runs the study; InputError for a folder that holds
     a study already, or that of another configuration, and for a configuration that nothing can
@@ -142,6 +94,9 @@ def run_study(
     """
     runner = config.experiments_runner
     folder = Path(runner.output_base_dir).expanduser()
+    launcher = launcher or open_launcher(
+        runner.launcher, n_workers=runner.n_workers, options=runner.launcher_options
+    )
     with lease(folder, now=now) as found:
         if found is None:
             _refuse_stray_runs(folder)
@@ -154,8 +109,14 @@ def run_study(
             plan = continued(
                 found, config, folder, allow_config_change=allow_config_change, source=source
             )
-        series = _Series(config, folder, plan, command, display or Display(), train, now)
-        series.run(is_new=found is None, retry_failed=retry_failed)
+        series = _Series(config, folder, plan, display or Display(), now)
+        series.run(
+            launcher,
+            command=None if command is None else tuple(command),
+            imports=tuple(imports),
+            is_new=found is None,
+            retry_failed=retry_failed,
+        )
     return StudyOutcome(folder, plan)
 
 
@@ -180,82 +141,110 @@ class _Series:
     """The runs of one plan, from the first to the last, by the process that holds the lease."""
 
     def __init__(
-        self,
-        config: TrainConfig,
-        folder: Path,
-        plan: Plan,
-        command: Sequence[str] | None,
-        display: Display,
-        train: RunOne,
-        now: Clock,
+        self, config: TrainConfig, folder: Path, plan: Plan, display: Display, now: Clock
     ) -> None:
         self._config = config
         self._folder = folder
         self._plan = plan
-        self._command = command
         self._display = display
-        self._train = train
         self._now = now
         self._written_at = now()
+        self._under_way: dict[str, PlannedRun] = {}  # by the names of their jobs
+        self._is_halted = False  # no further run is to begin
 
-    def run(self, *, is_new: bool, retry_failed: bool) -> None:
+    def run(
+        self,
+        launcher: Launcher,
+        *,
+        command: tuple[str, ...] | None,
+        imports: tuple[str, ...],
+        is_new: bool,
+        retry_failed: bool,
+    ) -> None:
         """Bring every run to its end."""
-        from axiomrl.training.interrupts import stop_on_signals
-
         files.remove_stale_temporaries(self._folder)
         self._take_stock()
+        self._display.begun(self._plan, launcher.n_workers)
+        bad_input: AxiomRLError | None = None
+        jobs = self._jobs(command, imports, retry_failed)
         try:
-            with stop_on_signals() as stop:
-                for run in self._plan.runs:
-                    self._leave_if_asked(stop)
-                    if run.state == "completed" or (run.state == "failed" and not retry_failed):
-                        self._display.skipped(self._plan, run)
-                    elif not self._advance(run, is_new=is_new):
+            with closing(launcher.run(jobs, on_progress=self._told)) as outcomes:
+                for outcome in outcomes:
+                    bad_input = self._bad_input(outcome) if is_new else None
+                    if bad_input is not None:
                         break
-        except Interrupted as interruption:
-            interruption.hint = shlex.join(["axiomrl", "study", "resume", str(self._folder)])
+                    self._note(outcome)
+        except (Interrupted, KeyboardInterrupt) as interruption:
+            self._note_interruption(interruption)
             raise
         finally:
+            self._display.close()
             self._plan.runner = None
             if (self._folder / STATE).exists():
                 write_plan(self._folder, self._plan)
+        if bad_input is not None:
+            if self._is_untouched():
+                (self._folder / STATE).unlink()
+            raise bad_input
 
-    def _advance(self, run: PlannedRun, *, is_new: bool) -> bool:
-        """Bring one run to its end; returns whether the next one may begin."""
-        error = self._run(run)
-        if is_new and isinstance(error, InputError) and self._is_untouched():
-            (self._folder / STATE).unlink()
-            raise error
+    def _jobs(
+        self, command: tuple[str, ...] | None, imports: tuple[str, ...], retry_failed: bool
+    ) -> Iterator[Job]:
+        """A job for each run that is to be brought to its end."""
+        for run in self._plan.runs:
+            if self._is_halted:
+                return
+            if run.state == "completed" or (run.state == "failed" and not retry_failed):
+                self._display.skipped(self._plan, run)
+                continue
+            directory = self._folder / run.directory
+            if run.state == "failed":
+                self._set_aside_if_of_another_configuration(directory)
+            run.state, run.error = "running", None
+            run.config_hash = _hash_in(directory) or self._plan.config_hash
+            self._under_way[run.directory] = run
+            self._write_plan()
+            yield Job(
+                name=run.directory,
+                config=config_of_run(self._config, run, self._folder),
+                directory=directory,
+                command=command,
+                imports=imports,
+            )
+
+    def _note(self, outcome: JobOutcome) -> None:
+        """Write down how a run has ended."""
+        run = self._under_way.pop(outcome.job.name)
+        run.state, run.error = outcome.state, outcome.error
+        if outcome.state == "interrupted":
+            self._write_plan()
+            return
         self._take_stock()
-        self._display.ended(self._plan, run, error)
-        return error is None or self._config.experiments_runner.on_error == "continue"
+        self._display.ended(self._plan, run, outcome.error)
+        if outcome.state == "failed" and self._config.experiments_runner.on_error == "stop":
+            self._is_halted = True
 
-    def _run(self, run: PlannedRun) -> Exception | None:
-        """Train one run; returns what made it fail."""
-        directory = self._folder / run.directory
-        if run.state == "failed":
-            self._set_aside_if_of_another_configuration(directory)
-        run.state, run.error = "running", None
-        run.config_hash = _hash_in(directory) or self._plan.config_hash
-        self._write_plan()
-        try:
-            with self._display.watch(self._plan, run) as on_progress:
-                outcome = self._train(
-                    config_of_run(self._config, run, self._folder),
-                    directory,
-                    command=self._command,
-                    on_progress=self._with_heartbeat(on_progress),
-                )
-        except (Interrupted, KeyboardInterrupt):
+    def _bad_input(self, outcome: JobOutcome) -> AxiomRLError | None:
+        """What nothing can be run with, if that is how a study begins."""
+        if outcome.error is None or not self._is_untouched():
+            return None
+        error = error_named(outcome.error["type"], outcome.error["message"])
+        return error if isinstance(error, InputError) else None
+
+    def _note_interruption(self, interruption: BaseException) -> None:
+        for run in self._under_way.values():
             run.state = "interrupted"
-            raise
-        run.state = outcome.state
-        run.error = described_error(outcome.error) if outcome.error is not None else None
-        return outcome.error
+        if isinstance(interruption, Interrupted):
+            done = sum(run.state == "completed" for run in self._plan.runs)
+            if interruption.message == "interrupted":
+                interruption.message += f" after {done} of {len(self._plan.runs)} runs"
+            interruption.hint = shlex.join(["axiomrl", "study", "resume", str(self._folder)])
 
     def _take_stock(self) -> None:
         """Write down how the runs stand, in the plan and in the summary."""
         for run in self._plan.runs:
+            if run.directory in self._under_way:  # a worker has it, even if it has died over it
+                continue
             state, record = state_of(self._folder, run)
             run.state = "interrupted" if state == "dead" else state
             if run.state == "completed":
@@ -273,22 +262,10 @@ class _Series:
         self._plan.runner = this_runner(self._written_at)
         write_plan(self._folder, self._plan)
 
-    def _with_heartbeat(self, on_progress: OnProgress | None) -> OnProgress:
-        def told(progress: TrainingProgress) -> None:
-            if abs(self._now() - self._written_at) >= HEARTBEAT_EVERY:
-                self._write_plan()
-            if on_progress is not None:
-                on_progress(progress)
-
-        return told
-
-    def _leave_if_asked(self, stop: StopRequest) -> None:
-        if stop.signal_number is not None:
-            done = sum(run.state == "completed" for run in self._plan.runs)
-            raise Interrupted(
-                f"interrupted after {done} of {len(self._plan.runs)} runs",
-                signal_number=stop.signal_number,
-            )
+    def _told(self, job: Job, progress: JobProgress) -> None:
+        if abs(self._now() - self._written_at) >= HEARTBEAT_EVERY:
+            self._write_plan()
+        self._display.progressed(self._plan, self._under_way[job.name], progress)
 
     def _is_untouched(self) -> bool:
         """Whether nothing of the study exists but its plan."""

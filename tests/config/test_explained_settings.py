@@ -9,7 +9,7 @@ from axiomrl.config import config_from_mapping, config_to_mapping, explain, refe
 from axiomrl.errors import ConfigError
 
 CONFIG = config_from_mapping({"algo": "ppo", "env_id": "CartPole-v1", "total_timesteps": 1})
-FREE = {"environment.kwargs", "environment.evaluation"}
+FREE = {"environment.kwargs", "environment.evaluation", "experiments_runner.launcher_options"}
 
 
 def dotted_names(values: dict[str, Any], prefix: str = "") -> set[str]:

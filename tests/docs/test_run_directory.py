@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,13 @@ from typing import Any
 import pytest
 
 from axiomrl.artifacts import ArtifactRecords
-from axiomrl.config import BenchmarkConfig, TrainConfig, config_from_mapping
+from axiomrl.config import BenchmarkConfig, config_from_mapping
 from axiomrl.metrics import METRICS
+from axiomrl.runs.provenance import described_error
 from axiomrl.runs.run import Run
-from axiomrl.study.plan import Plan, PlannedRun
-from axiomrl.study.runner import Display, RunOutcome, run_study
+from axiomrl.study.launchers.contract import Job, JobOutcome
+from axiomrl.study.launchers.inline import InlineLauncher
+from axiomrl.study.runner import run_study
 from axiomrl.study.summary import Result, summary_rows
 
 from .conftest import Command
@@ -187,20 +188,15 @@ def test_every_metric_that_a_run_writes_is_known(run: Path) -> None:
 
 
 def test_every_key_of_runner_state_json_is_documented(folder: Path, axiomrl: Command) -> None:
-    class Looking(Display):
-        """Reads the file while a run is on."""
-
-        def watch(self, plan: Plan, run: PlannedRun) -> AbstractContextManager[None]:
-            found.append(json.loads((folder / "study" / "runner_state.json").read_text()))
-            return nullcontext()
-
-    def fail(config: TrainConfig, directory: Path, **options: Any) -> RunOutcome:
-        return RunOutcome("failed", RuntimeError("on purpose"), directory)
+    def fail(job: Job, tell: Any) -> JobOutcome:
+        found.append(json.loads((folder / "study" / "runner_state.json").read_text()))
+        error = described_error(RuntimeError("on purpose"))
+        return JobOutcome(job=job, state="failed", error=error)
 
     found: list[dict[str, Any]] = []
     runner = {"seeds": [1, 2], "output_base_dir": str(folder / "study")}
     config = {**STUDY, "experiments_runner": runner}
-    run_study(config_from_mapping(config), train=fail, display=Looking())
+    run_study(config_from_mapping(config), launcher=InlineLauncher(fail))
     seen = {key for content in found for key in keys(content)}
     assert set(table_under(PAGE, "### `runner_state.json`")) == seen
     paths = set(table_under(PAGE, "## The folder of a study"))

@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from axiomrl.config import TrainConfig, config_from_mapping
 from axiomrl.runs.creation import remove_torn_directory
+from axiomrl.runs.provenance import described_error
 from axiomrl.runs.record import RunRecord
 from axiomrl.runs.run import Run
-from axiomrl.study.runner import RunOutcome
+from axiomrl.study import runner
+from axiomrl.study.launchers.contract import Job, JobOutcome
+from axiomrl.study.launchers.inline import InlineLauncher
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """How training ended, as a stand-in for it says."""
+
+    state: Literal["completed", "failed"]
+    error: Exception | None
+    directory: Path
+
+
+def run_study(
+    config: TrainConfig, *, train: Callable[..., RunOutcome], **options: Any
+) -> runner.StudyOutcome:
+    """A study whose runs are made here by `train`."""
+
+    def execute(job: Job, tell: Any) -> JobOutcome:
+        ended = train(job.config, job.directory, command=job.command, on_progress=tell)
+        error = None if ended.error is None else described_error(ended.error)
+        return JobOutcome(job=job, state=ended.state, error=error)
+
+    return runner.run_study(config, launcher=InlineLauncher(execute), **options)
 
 
 def study(folder: Path, *, changes: Mapping[str, Any] | None = None, **runner: Any) -> TrainConfig:

@@ -14,8 +14,7 @@ from typing import Any
 
 from axiomrl.errors import RunAliveError
 from axiomrl.runs import provenance
-from axiomrl.study.runner import run_study
-from tests.study.quick_training import QuickTraining, study
+from tests.study.quick_training import QuickTraining, run_study, study
 from tests.tracking.writers import kill_at
 
 SEEDS = [5, 6]

@@ -16,10 +16,9 @@ from axiomrl.runs.clock import utc_now
 from axiomrl.runs.provenance import this_process
 from axiomrl.study import lease as leases
 from axiomrl.study.lease import lease, this_runner
-from axiomrl.study.runner import run_study
 
 from .conftest import state_in
-from .quick_training import QuickTraining, study
+from .quick_training import QuickTraining, run_study, study
 
 
 @pytest.fixture

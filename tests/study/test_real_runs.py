@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 
 from axiomrl import train
-from axiomrl.config import ExperimentsRunnerConfig, TrainConfig, config_from_mapping
+from axiomrl.config import ExperimentsRunnerConfig, config_from_mapping
 from axiomrl.errors import InputError
 from axiomrl.runs.record import RunRecord
 from axiomrl.runs.store import RunStore
-from axiomrl.study.runner import run_one, run_study
+from axiomrl.study.launchers.contract import Job
+from axiomrl.study.launchers.worker import execute
+from axiomrl.study.runner import run_study
 from tests.training.resume_harness import differences
 
 from .conftest import state_in, states_in, summary_in
@@ -77,19 +79,19 @@ def test_a_run_replayed_from_its_seed_is_the_same_bit_for_bit(whole: Path, tmp_p
 # Forks one study for each signal, which ends it in its second run, when torch is loaded already.
 STOPPED = """
 import json, os, signal, sys
-from contextlib import nullcontext
 from pathlib import Path
 import torch
 from axiomrl.config import config_from_mapping
+from axiomrl.study.launchers import worker
 from axiomrl.study.runner import Display, run_study
 from axiomrl.training import session
 
 class Stopping(Display):
-    def watch(self, plan, run):
-        def told(progress):
-            if run.run == 1 and progress.env_steps >= 128:
-                os.kill(os.getpid(), number)
-        return nullcontext(told)
+    def progressed(self, plan, run, progress):
+        if run.run == 1 and progress.env_steps >= 128:
+            os.kill(os.getpid(), number)
+
+worker.PROGRESS_INTERVAL_S = 0.0
 
 for number, folder, values in json.loads(sys.argv[1]):
     child = os.fork()
@@ -151,30 +153,32 @@ def test_a_stopped_study_ends_as_if_it_had_never_stopped(
     assert "resumes" in RunRecord.read(second.directory).metadata  # not begun again
 
 
-def one_run(folder: Path, **changes: Any) -> TrainConfig:
+def one_run(folder: Path, **changes: Any) -> Job:
     plain = {**values(folder), "mode": "train", "experiments_runner": {}}
-    return config_from_mapping({**plain, **changes})
+    config = config_from_mapping({**plain, **changes})
+    return Job(name="run", config=config, directory=folder / "run")
 
 
-def test_run_one_reports_what_went_wrong(tmp_path: Path) -> None:
-    outcome = run_one(one_run(tmp_path, env_id="NoSuch-v0"), tmp_path / "run")
-    assert (outcome.state, outcome.directory) == ("failed", tmp_path / "run")
-    assert isinstance(outcome.error, InputError)
+def test_executing_a_job_reports_what_went_wrong(tmp_path: Path) -> None:
+    outcome = execute(one_run(tmp_path, env_id="NoSuch-v0"))
+    assert outcome.state == "failed"
+    assert outcome.error is not None
+    assert outcome.error["type"] == "UnusableEnvironmentError"
     assert not (tmp_path / "run").exists()
 
 
-def test_run_one_leaves_a_completed_run_alone(tmp_path: Path) -> None:
-    config, directory = one_run(tmp_path, total_timesteps=64), tmp_path / "run"
-    assert run_one(config, directory).state == "completed"
-    before = (directory / "metadata.json").read_bytes()
-    assert run_one(config, directory).state == "completed"
-    assert (directory / "metadata.json").read_bytes() == before
+def test_executing_a_job_leaves_a_completed_run_alone(tmp_path: Path) -> None:
+    job = one_run(tmp_path, total_timesteps=64)
+    assert execute(job).state == "completed"
+    before = (job.directory / "metadata.json").read_bytes()
+    assert execute(job).state == "completed"
+    assert (job.directory / "metadata.json").read_bytes() == before
 
 
-def test_run_one_makes_again_what_a_kill_left_half_made(tmp_path: Path) -> None:
+def test_executing_a_job_makes_again_what_a_kill_left_half_made(tmp_path: Path) -> None:
     (tmp_path / "run" / "checkpoints").mkdir(parents=True)
     (tmp_path / "run" / "config.yaml").write_text("{}")
-    assert run_one(one_run(tmp_path, total_timesteps=64), tmp_path / "run").state == "completed"
+    assert execute(one_run(tmp_path, total_timesteps=64)).state == "completed"
 
 
 def test_a_study_is_not_trained_as_one_run(tmp_path: Path) -> None:

@@ -16,10 +16,9 @@ from axiomrl.config import TrainConfig
 from axiomrl.errors import InputError, Interrupted
 from axiomrl.runs.record import RunRecord
 from axiomrl.study.plan import read_plan
-from axiomrl.study.runner import RunOutcome, run_study
 
 from .conftest import state_in, states_in, summary_in
-from .quick_training import QuickTraining, study
+from .quick_training import QuickTraining, RunOutcome, run_study, study
 
 RETURNS: dict[int, Any] = {seed: {"eval_return_mean": float(seed)} for seed in (1, 2, 3, 4)}
 

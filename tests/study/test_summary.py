@@ -11,12 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from axiomrl.study.plan import Plan, PlannedRun
-from axiomrl.study.runner import run_study
 from axiomrl.study.summary import Result, results_of, summary_rows
 from axiomrl.study.tables import problems_of, summary_table
 
 from .conftest import summary_in
-from .quick_training import QuickTraining, study
+from .quick_training import QuickTraining, run_study, study
 
 
 def result(run: int, state: str = "completed", **metrics: float | None) -> Result:

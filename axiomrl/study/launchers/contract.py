@@ -6,7 +6,7 @@ jobs stand.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -36,6 +36,9 @@ class JobProgress:
     rollout_return_mean: float | None = None
     eval_return_mean: float | None = None
     best: float | None = None
+    duration_s: float = 0.0  # of training, resumed parts added up
+    run_directory: Path = Path()
+    replay_bytes: int = 0  # memory of the full replay buffer, if there is one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +65,7 @@ class Launcher(Protocol):
 
     def run(
         self, jobs: Iterable[Job], *, on_progress: OnJobProgress | None = None
-    ) -> Iterator[JobOutcome]:
+    ) -> Generator[JobOutcome, None, None]:
         """The outcome of every job, as they come.
 
         Jobs are drawn in their order, one by one, each when a worker is free for it: a generator
