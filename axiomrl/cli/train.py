@@ -78,7 +78,7 @@ def run(
 
     Flags win over --set, --set wins over the file. The run directory is printed on stdout,
     everything else on stderr. With `mode: run-experiments` the file is a study: its runs are
-    made in its folder, as its launcher does it. With --seed it is one plain run all the same.
+    made in its folder, by its launcher. Given a --seed, it is one plain run all the same.
     """
     from axiomrl.config import load_config
 
