@@ -78,7 +78,7 @@ def run(
 
     Flags win over --set, --set wins over the file. The run directory is printed on stdout,
     everything else on stderr. With `mode: run-experiments` the file is a study: its runs are
-    made in its folder, by its launcher. Given a --seed, it is one plain run all the same.
+    made in its folder, by its launcher. A seed given as a flag makes it one plain run.
     """
     from axiomrl.config import load_config
 
