@@ -231,7 +231,7 @@ class _Pool:
                 worker.ticket = None
             return [message]
         worker.place.worker = None
-        worker.join(0.0)
+        worker.join(GRACE_S)  # the thread that told us may not have come to its own end yet
         if worker.ticket is None:
             return []
         return [Lost(ticket=worker.ticket, why=worker.why_it_ended())]

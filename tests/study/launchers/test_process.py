@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from axiomrl.runs.provenance import is_alive
 from axiomrl.runs.record import RunRecord
+from axiomrl.study.launchers import process
 from axiomrl.study.launchers.contract import Job, JobProgress
 from axiomrl.study.launchers.machine import share_of_cores, share_of_gpus
 from axiomrl.study.launchers.opening import open_launcher
@@ -150,3 +152,21 @@ def test_gpus_are_given_out_in_turn() -> None:
 @pytest.mark.parametrize("name", ["retries", "gpus"])
 def test_options_may_come_from_a_file(name: str) -> None:
     open_launcher("process", n_workers=1, options={name: 2})
+
+
+def test_what_watches_a_worker_may_end_later_than_its_news(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = process._Worker._await_end
+
+    def watch_and_linger(worker: process._Worker) -> None:
+        watch(worker)
+        time.sleep(0.3)
+
+    monkeypatch.setattr(process._Worker, "_await_end", watch_and_linger)
+    deadly = replace(job(tmp_path, 1), imports=("tests.study.launchers.deadly",))
+    launcher = open_launcher("process", n_workers=1, options={"retries": 1})
+    (outcome,) = launcher.run([deadly])
+    assert outcome.state == "failed"
+    assert outcome.error is not None
+    assert "SIGKILL" in outcome.error["message"]
