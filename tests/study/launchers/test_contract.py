@@ -190,7 +190,7 @@ def test_an_interrupt_leaves_everything_resumable(
     assert len(metadata_of(jobs[0])["resumes"]) == 1
 
 
-@pytest.mark.parametrize("name", [*ELSEWHERE[:2], "slurm"])
+@pytest.mark.parametrize("name", ELSEWHERE)
 def test_the_run_of_a_killed_worker_goes_on_from_its_checkpoint(
     name: str, tmp_path: Path, undisturbed: dict[str, list[dict[str, Any]]]
 ) -> None:
