@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from axiomrl.cli import terminal
-from axiomrl.cli.printing import print_document
+from axiomrl.cli.output import show
 from axiomrl.cli.zoo import RANKED
 from axiomrl.errors import InputError
 
@@ -80,6 +80,6 @@ def compare_groups(
         raise InputError(f"{first!r} and {second!r} are the same group: {one.label}")
     problems = [*selection.problems, *met]
     document = comparison_document(one, other, question, filters.lookup, problems=problems)
-    print_document(document, output_format)
+    show(document, output_format)
     for problem in problems:
         terminal.warn(str(problem))

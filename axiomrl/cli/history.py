@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from axiomrl.cli import terminal
+from axiomrl.cli.output import print_table
 from axiomrl.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
-    from axiomrl.reports.table import Table
     from axiomrl.tracking.histories import Found, HistoryFolder
 
 HELP = "List, show and compare experiments tracked by ExperimentManager."
@@ -45,7 +43,7 @@ def list_histories(log_dir: LogDir = None, output_format: OutputFormat = "text")
     from axiomrl.reports.histories import history_list
 
     found = _folder(log_dir).read_all()
-    _print(history_list(found.histories, problems=found.problems), output_format)
+    print_table(history_list(found.histories, problems=found.problems), output_format)
     if not found.histories:
         terminal.note("no experiments found; ExperimentManager makes them")
 
@@ -73,7 +71,7 @@ def show_history(
             raise InputError(
                 f"{name} has no version {version}", hint=f"there are: {', '.join(numbers[-10:])}"
             )
-    _print(history_versions(records, problems=found.problems), output_format)
+    print_table(history_versions(records, problems=found.problems), output_format)
 
 
 def compare_histories(
@@ -114,7 +112,7 @@ def compare_histories(
             hint=did_you_mean(metric, sorted(logged), count=3),
         )
     table = comparison(histories, metric, reduce=reduce, direction=direction, problems=problems)
-    _print(table, output_format)
+    print_table(table, output_format)
 
 
 SUBCOMMANDS = {
@@ -139,14 +137,3 @@ def _found(folder: HistoryFolder, name: str) -> Found:
     if not found.histories:
         raise folder.unknown(name)
     return found
-
-
-def _print(table: Table, output_format: str) -> None:
-    from axiomrl.reports.renderers import render
-
-    is_for_screen = output_format == "text" and sys.stdout.isatty()
-    width = shutil.get_terminal_size().columns
-    options: dict[str, Any] = {"width": width} if is_for_screen else {}
-    terminal.data(render(table, output_format, **options))
-    for problem in table.problems:
-        terminal.warn(problem)

@@ -51,12 +51,12 @@ def verify(
     FILE is what axiomrl leaderboard --output-file board.html wrote. Exits with 0 if everything
     holds, with 1 if something does not, with 2 if the file is no such page.
     """
-    from axiomrl.cli.printing import print_document
+    from axiomrl.cli.output import show
     from axiomrl.reports.verification import verify as verify_page
     from axiomrl.reports.verification_document import verification_document
 
     found = verify_page(page, runs_dirs or ())
-    print_document(verification_document(found), output_format)
+    show(verification_document(found), output_format)
     return int(not found.holds)
 
 

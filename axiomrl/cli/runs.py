@@ -11,7 +11,7 @@ from axiomrl.cli import terminal, tidying
 from axiomrl.cli.command import TagCommand
 from axiomrl.cli.comparing import compare_groups
 from axiomrl.cli.options import RunsDir
-from axiomrl.cli.printing import is_for_screen, print_document, print_table
+from axiomrl.cli.output import is_for_screen, print_table, show
 
 if TYPE_CHECKING:
     from axiomrl.runs.record import RunRecord
@@ -101,7 +101,7 @@ def show_run(
     from axiomrl.reports.run_details import run_details
     from axiomrl.runs.store import RunStore
 
-    print_document(run_details(RunStore(runs_dir).find(name)), output_format)
+    show(run_details(RunStore(runs_dir).find(name)), output_format)
 
 
 def diff_runs(
@@ -120,7 +120,7 @@ def diff_runs(
     from axiomrl.runs.store import RunStore
 
     store = RunStore(runs_dir)
-    print_document(difference(store.find(first), store.find(second)), output_format)
+    show(difference(store.find(first), store.find(second)), output_format)
 
 
 SUBCOMMANDS = {

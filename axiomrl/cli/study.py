@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -26,11 +24,11 @@ from axiomrl.cli.options import (
     scalar,
     with_launcher,
 )
+from axiomrl.cli.output import print_table
 from axiomrl.errors import InputError
 
 if TYPE_CHECKING:
     from axiomrl.config import TrainConfig
-    from axiomrl.reports.table import Table
     from axiomrl.study.plan import Plan
 
 HELP = "Run one configuration with several seeds, and summarise it."
@@ -160,7 +158,7 @@ def status(target: Target, output_format: OutputFormat = "text") -> None:
     from axiomrl.study.tables import runs_table
 
     folder, plan, _ = _found(target)
-    _print(runs_table(results_of(folder, plan), plan), output_format)
+    print_table(runs_table(results_of(folder, plan), plan), output_format)
 
 
 def summary(
@@ -192,7 +190,7 @@ def summary(
         metrics = required_metrics(results, metric, folder)
     else:
         metrics = known_metrics(results, plan.config["experiments_runner"]["summary_metrics"])
-    _print(summary_table(results, metrics), output_format)
+    print_table(summary_table(results, metrics), output_format)
 
 
 SUBCOMMANDS = {
@@ -262,14 +260,3 @@ def _run(
             **options,
         )
     raise typer.Exit(code)
-
-
-def _print(table: Table, output_format: str) -> None:
-    from axiomrl.reports.renderers import render
-
-    is_for_screen = output_format == "text" and sys.stdout.isatty()
-    width = shutil.get_terminal_size().columns
-    options: dict[str, Any] = {"width": width} if is_for_screen else {}
-    terminal.data(render(table, output_format, **options))
-    for problem in table.problems:
-        terminal.warn(problem)

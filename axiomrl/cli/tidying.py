@@ -11,7 +11,7 @@ import typer
 
 from axiomrl.cli import terminal
 from axiomrl.cli.options import RunsDir
-from axiomrl.cli.printing import print_document
+from axiomrl.cli.output import show
 from axiomrl.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def collect_garbage(
         document, is_whole = _empty(runs_dir, span, dry_run, yes), True
     else:
         document, is_whole = _prune(names or [], _kept(keep), span, dry_run, runs_dir)
-    print_document(document, output_format)
+    show(document, output_format)
     for problem in document.flat.problems:
         terminal.warn(problem)
     if not is_whole:

@@ -19,10 +19,10 @@ from axiomrl.cli.options import (
     launcher_options,
     whole_number,
 )
+from axiomrl.cli.output import FILE_FORMATS, deliver, format_of, refuse_overwriting, show
 from axiomrl.errors import InputError
 
 if TYPE_CHECKING:
-    from axiomrl.reports.document import Document
     from axiomrl.search.description import Search
     from axiomrl.search.journal import Trial
     from axiomrl.study.launchers.contract import Launcher
@@ -58,7 +58,7 @@ Examples:
   axiomrl tune plot slice searches/ppo-cartpole --output-file slice.svg
   axiomrl tune plot importances searches/ppo-cartpole
 """
-SUFFIXES = {".txt": "text", ".json": "json", ".csv": "csv", ".md": "markdown"}
+FORMATS = {suffix: name for suffix, name in FILE_FORMATS.items() if name != "html"}
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", hidden=True)]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite the output file if it exists.")]
@@ -138,13 +138,13 @@ def report(
     from axiomrl.runs.clock import utc_now
     from axiomrl.search.report import report_document, report_json
 
-    chosen = _chosen_format(output_format, output_file, force=force)
+    chosen = format_of(output_format, output_file, force, formats=FORMATS)
     search, trials = _read(folder)
     if chosen == "json":
-        _deliver(report_json(search, trials), output_file)
+        deliver(report_json(search, trials), output_file)
     else:
         document = report_document(search, trials, now=utc_now())
-        _show(document, chosen, output_file)
+        show(document, chosen, output_file)
 
 
 def best(
@@ -161,7 +161,7 @@ def best(
     from axiomrl.config.secrets import MASK
     from axiomrl.search.outcome import best_of
 
-    _refuse_overwriting(output_file, force)
+    refuse_overwriting(output_file, force)
     search, trials = _read(folder)
     if trial is None:
         ranked = best_of(search, trials)
@@ -176,7 +176,7 @@ def best(
     text = dump_config(search.config_of(params, source=f"trial {chosen.number}"))
     if MASK in text:
         terminal.warn(f"a secret of the base is masked ({MASK}): write it in before training")
-    _deliver(text, output_file)
+    deliver(text, output_file)
     if output_file is not None:
         terminal.note(
             "next: "
@@ -214,7 +214,7 @@ def confirm(
     from axiomrl.search.confirm import confirmed, plan_confirmation
     from axiomrl.search.confirm_report import confirm_document
 
-    chosen = _chosen_format(output_format, output_file, force=force)
+    chosen = format_of(output_format, output_file, force, formats=FORMATS)
     import_modules(imports)
     opened = _launcher(launcher, n_workers, options)
     search, trials = _read(folder, for_running=True)
@@ -237,7 +237,7 @@ def confirm(
             quiet=quiet,
         )
     rows = confirmed(folder, search, plan)
-    _show(confirm_document(search, plan, rows), chosen, output_file)
+    show(confirm_document(search, plan, rows), chosen, output_file)
     return int(any(len(row.scores) < len(plan.seeds) for row in rows))
 
 
@@ -315,41 +315,3 @@ def _read(folder: Path, *, for_running: bool = False) -> tuple[Search, list[Tria
 
     search = read_description(folder, for_running=for_running)
     return search, Journal(folder, search, is_writer=False).trials()
-
-
-def _chosen_format(asked: str | None, output_file: Path | None, *, force: bool) -> str:
-    _refuse_overwriting(output_file, force)
-    if asked is not None or output_file is None:
-        return asked or "text"
-    suffix = output_file.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise InputError(
-            f"--output-file {output_file}: the suffix {suffix!r} is no format",
-            hint=f"use one of {', '.join(SUFFIXES)}, or say --output-format",
-        )
-    return SUFFIXES[suffix]
-
-
-def _refuse_overwriting(output_file: Path | None, force: bool) -> None:
-    if output_file is not None and output_file.exists() and not force:
-        raise InputError(f"{output_file} exists already", hint="overwrite it with --force")
-
-
-def _show(document: Document, output_format: str, output_file: Path | None) -> None:
-    from axiomrl.cli.printing import print_document
-    from axiomrl.reports.renderers import render_document
-
-    if output_file is None:
-        print_document(document, output_format)
-    else:
-        _deliver(render_document(document, output_format), output_file)
-
-
-def _deliver(text: str, output_file: Path | None) -> None:
-    from axiomrl.runs.files import write_text
-
-    if output_file is None:
-        terminal.data(text)
-    else:
-        write_text(output_file, text)
-        terminal.note(f"written: {terminal.short_path(output_file)}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from axiomrl.cli import terminal
+from axiomrl.cli.output import deliver, format_of, is_for_screen, screen_options, show
 from axiomrl.cli.signatures import parameters_of, with_parameters
 from axiomrl.cli.terminal import Invocation
 from axiomrl.errors import InputError
 
 if TYPE_CHECKING:
-    from axiomrl.reports.document import Document
     from axiomrl.reports.filters import Filters
     from axiomrl.reports.html_data import PageOrder
     from axiomrl.reports.standings import Question
@@ -31,13 +29,6 @@ Examples:
   axiomrl zoo --format commands --seeds 0,1,2
 """
 RANKED = "completed,unknown"  # states of the runs that are compared unless others are asked for
-FILE_FORMATS = {
-    ".txt": "text",
-    ".json": "json",
-    ".csv": "csv",
-    ".md": "markdown",
-    ".html": "html",
-}
 
 
 def run(
@@ -190,7 +181,7 @@ def run(
     Every environment is ranked by itself, each rank with the places that it may be. What cannot
     be read is named on stderr (in JSON under "problems") and left out.
     """
-    chosen = _output_format(output_format, output_file, force)
+    chosen = format_of(output_format, output_file, force)
     if chosen == "html" and view != "leaderboard":
         raise InputError(
             f"--output-format html: a {view} has no page",
@@ -295,10 +286,10 @@ def _compared(
         use_index=use_index,
         finds_drifts=fails[1],
         for_people=output[0] in ("text", "markdown", "html"),
-        short_names=_is_for_screen(*output),
+        short_names=is_for_screen(*output),
         page=page,
     )
-    _show(shown.document, *output)
+    show(shown.document, *output)
     for problem in shown.problems:
         terminal.warn(str(problem))
     if shown.advice:
@@ -350,7 +341,7 @@ def _commands(manifests: list[Manifest], seeds: str | None, output_file: Path | 
             raise InputError(
                 f"--seeds {seeds!r}: must be whole numbers separated by commas, such as 0,1,2"
             ) from None
-    _deliver("\n".join(train_commands(manifests, chosen)) + "\n", output_file)
+    deliver("\n".join(train_commands(manifests, chosen)) + "\n", output_file)
     return 0
 
 
@@ -358,52 +349,9 @@ def _table(manifests: list[Manifest], output_format: str, output_file: Path | No
     from axiomrl.reports.manifest import preset_table
     from axiomrl.reports.renderers import render
 
-    options = _screen_options() if _is_for_screen(output_format, output_file) else {}
-    _deliver(render(preset_table(manifests), output_format, **options), output_file)
+    options = screen_options() if is_for_screen(output_format, output_file) else {}
+    deliver(render(preset_table(manifests), output_format, **options), output_file)
     return 0
-
-
-def _output_format(asked: str | None, output_file: Path | None, force: bool) -> str:
-    """The format asked for, else that of the file's suffix; refuses to overwrite."""
-    if output_file is None:
-        return asked or "text"
-    if output_file.exists() and not force:
-        raise InputError(f"{output_file} exists already", hint="overwrite it with --force")
-    if asked is not None:
-        return asked
-    suffix = output_file.suffix.lower()
-    if suffix not in FILE_FORMATS:
-        raise InputError(
-            f"--output-file {output_file}: the suffix {suffix!r} is no format",
-            hint=f"use one of {', '.join(FILE_FORMATS)}, or say --output-format",
-        )
-    return FILE_FORMATS[suffix]
-
-
-def _is_for_screen(output_format: str, output_file: Path | None) -> bool:
-    return output_format == "text" and output_file is None and sys.stdout.isatty()
-
-
-def _screen_options() -> dict[str, Any]:
-    width = shutil.get_terminal_size().columns
-    return {"width": width, "colour": terminal.uses_colour(sys.stdout)}
-
-
-def _show(document: Document, output_format: str, output_file: Path | None) -> None:
-    from axiomrl.reports.renderers import render_document
-
-    options = _screen_options() if _is_for_screen(output_format, output_file) else {}
-    _deliver(render_document(document, output_format, **options), output_file)
-
-
-def _deliver(text: str, output_file: Path | None) -> None:
-    from axiomrl.runs.files import write_text
-
-    if output_file is None:
-        terminal.data(text)
-    else:
-        write_text(output_file, text)
-        terminal.note(f"written: {terminal.short_path(output_file)}")
 
 
 def short_form(view: str, help_text: str) -> Callable[..., int]:
