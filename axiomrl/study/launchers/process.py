@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 import os
 import pickle
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import suppress
 from typing import IO, Any
@@ -26,7 +28,7 @@ from axiomrl.study.launchers.machine import (
 )
 from axiomrl.study.launchers.settings import Reader, read_settings, several, switch, whole
 from axiomrl.study.launchers.worker import handed_over
-from axiomrl.study.launchers.worker_process import EndEarly, Task
+from axiomrl.study.launchers.worker_process import EndEarly, Task, Warned
 
 GRACE_S = 60.0  # for workers to end early when nobody waits for their outcomes any more
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -226,6 +228,9 @@ class _Pool:
         return self._events.get_nowait()
 
     def _noted(self, worker: _Worker, message: Any) -> list[Event]:
+        if isinstance(message, Warned):
+            warnings.warn(message.text, _category(message.category), stacklevel=2)
+            return []
         if message is not None:
             if not hasattr(message, "progress"):
                 worker.ticket = None
@@ -249,3 +254,9 @@ class _Pool:
 def _at_most(threads: int, told: str | None) -> str:
     """A number of threads, or fewer where the environment says so."""
     return str(min(threads, int(told)) if told is not None and told.isdigit() else threads)
+
+
+def _category(name: str) -> type[Warning]:
+    """The built-in kind of warning that is called so, or the general one."""
+    kind = getattr(builtins, name, UserWarning)
+    return kind if isinstance(kind, type) and issubclass(kind, Warning) else UserWarning

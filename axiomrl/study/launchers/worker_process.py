@@ -11,6 +11,7 @@ import pickle
 import queue
 import sys
 import threading
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +30,14 @@ class Task:
 
     ticket: int
     job: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Warned:
+    """The worker was warned of something: the launcher's process shows it as its own."""
+
+    text: str
+    category: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +101,13 @@ class _Worker:
         def must_end() -> bool:
             return self._is_alone or ticket in self._to_end
 
+        def warned(message: Warning | str, category: type[Warning], *where: Any) -> None:
+            self._send(Warned(text=str(message), category=category.__name__))
+
         try:
-            outcome: JobOutcome = execute_patiently(pickle.loads(task.job), told, must_end)
+            with warnings.catch_warnings():
+                warnings.showwarning = warned  # type: ignore[assignment]
+                outcome: JobOutcome = execute_patiently(pickle.loads(task.job), told, must_end)
             ended: Ended | Busy = Ended(ticket=ticket, state=outcome.state, error=outcome.error)
         except RunAliveError as error:
             ended = Busy(ticket=ticket, message=error.message, hint=error.hint)

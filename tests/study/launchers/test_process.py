@@ -170,3 +170,15 @@ def test_what_watches_a_worker_may_end_later_than_its_news(
     assert outcome.state == "failed"
     assert outcome.error is not None
     assert "SIGKILL" in outcome.error["message"]
+
+
+def test_what_a_worker_is_warned_of_is_said_in_the_launchers_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "warnoptions", [])  # else the worker takes warnings for errors
+    large = {"n_steps": 32, "batch_size": 4096, "n_epochs": 1, "hidden_sizes": [8]}
+    with pytest.warns(UserWarning, match="batch_size 4096 is larger"):
+        (outcome,) = open_launcher("process", n_workers=1).run(
+            [job(tmp_path, 1, hyperparameters=large)]
+        )
+    assert outcome.state == "completed"
