@@ -88,7 +88,9 @@ def _draw(points: Mapping[str, Mapping[int, Sequence[float]]], title: str, path:
     for side, values in points.items():
         steps = sorted(values)
         means = [statistics.fmean(values[step]) for step in steps]
-        axes.plot(steps, means, color=COLOURS[side], label=SIDE_NAMES[side])
+        axes.plot(
+            steps, means, color=COLOURS[side], marker="o", markersize=3, label=SIDE_NAMES[side]
+        )
         low, high = [min(values[s]) for s in steps], [max(values[s]) for s in steps]
         axes.fill_between(steps, low, high, color=COLOURS[side], alpha=0.15, linewidth=0)
     axes.set(title=f"{title} (line: mean, area: all seeds)", xlabel="env steps", ylabel="return")
