@@ -56,6 +56,12 @@ AllowConfigChange = Annotated[
         help="Resume a study with a changed configuration: for the runs not yet begun.",
     ),
 ]
+PictureFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--output-file", metavar="PATH", help="A .png, .svg or .pdf file.  [default: KIND.png]"
+    ),
+]
 LauncherName = Annotated[
     str | None,
     typer.Option(

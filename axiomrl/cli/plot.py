@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from axiomrl.cli import terminal, zoo
+from axiomrl.cli.options import PictureFile
 from axiomrl.cli.signatures import with_options_of
 from axiomrl.errors import InputError
 
@@ -35,14 +36,7 @@ SMALLEST_IN, LARGEST_IN = 1.0, 50.0
 def _plot(
     shared: Mapping[str, Any],
     kind: Annotated[str, typer.Argument(metavar="KIND", hidden=True)],
-    output_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--output-file",
-            metavar="PATH",
-            help="A .png, .svg or .pdf file.  [default: KIND.png]",
-        ),
-    ] = None,
+    output_file: PictureFile = None,
     x: Annotated[
         str,
         typer.Option(

@@ -13,6 +13,7 @@ from axiomrl.cli.options import (
     LauncherName,
     LauncherOptions,
     NWorkers,
+    PictureFile,
     Quiet,
     Settings,
     import_modules,
@@ -244,14 +245,7 @@ def confirm(
 def plot(
     kind: Annotated[str, typer.Argument(metavar="KIND", hidden=True)],
     folder: Folder,
-    output_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--output-file",
-            metavar="PATH",
-            help="A .png, .svg or .pdf file.  [default: KIND.png]",
-        ),
-    ] = None,
+    output_file: PictureFile = None,
     title: Annotated[
         str | None, typer.Option("--title", metavar="TEXT", help="Written above the plot.")
     ] = None,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from axiomrl.cli import terminal
+from axiomrl.cli.progress import ProgressBars
 from axiomrl.cli.series import repeat_imports
 from axiomrl.cli.terminal import quoted, short_path
 from axiomrl.errors import Interrupted
@@ -24,68 +24,27 @@ from axiomrl.search.report import report_document, shown_params
 from axiomrl.search.running import run_search
 from axiomrl.study.launchers.contract import Job, JobOutcome, JobProgress, Launcher
 
-REDRAW_S = 0.2  # seconds between two pictures of the bars
-
 
 class Bars:
     """A bar for every run that is on its way, on a terminal; elsewhere nothing."""
 
     def __init__(self, *, is_shown: bool) -> None:
-        self._is_shown = is_shown and sys.stderr.isatty()
-        self._progress: Any = None
-        self._tasks: dict[str, Any] = {}
-        self._drawn_at_s = float("-inf")
+        self._bars = ProgressBars() if is_shown and sys.stderr.isatty() else None
 
     def show(self, job: Job, progress: JobProgress) -> None:
-        """Draw how far a run is, unless the last picture is very recent."""
-        if not self._is_shown:
-            return
-        if self._progress is None:
-            self._open()
-        if job.name not in self._tasks:
-            self._tasks[job.name] = self._progress.add_task(
-                job.name, total=progress.total_timesteps
-            )
-        self._progress.update(
-            self._tasks[job.name], completed=min(progress.env_steps, progress.total_timesteps)
-        )
-        now = time.monotonic()
-        if now - self._drawn_at_s >= REDRAW_S:
-            self._drawn_at_s = now
-            self._progress.refresh()
+        """Draw how far a run is."""
+        if self._bars is not None:
+            self._bars.show(job.name, progress)
 
     def end(self, name: str) -> None:
         """Take a run's bar away."""
-        if name in self._tasks:
-            self._progress.remove_task(self._tasks.pop(name))
-
-    def note(self, text: str) -> None:
-        """A line above the bars."""
-        if self._progress is None:
-            terminal.note(text)
-        else:
-            self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        if self._bars is not None:
+            self._bars.remove(name)
 
     def close(self) -> None:
-        """Take all bars away."""
-        if self._progress is not None:
-            self._progress.stop()
-
-    def _open(self) -> None:
-        # Imported when training has begun: it takes a tenth of a second.
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn
-
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=None),
-            TextColumn("{task.percentage:3.0f} %"),
-            console=Console(stderr=True, highlight=False),
-            auto_refresh=False,
-            expand=True,
-            transient=True,
-        )
-        self._progress.start()
+        """No more is drawn."""
+        if self._bars is not None:
+            self._bars.close()
 
 
 class TerminalDisplay(Display):
@@ -137,7 +96,7 @@ class TerminalDisplay(Display):
 
     def _note(self, text: str) -> None:
         if not self._quiet:
-            self._bars.note(text)
+            terminal.note(text)
 
 
 def run_and_show(
@@ -200,7 +159,7 @@ def confirm_and_show(
         for each in news:
             bars.end(each.partition(":")[0])
             if not quiet:
-                bars.note(each)
+                terminal.note(each)
 
     try:
         _closing(bars, run)

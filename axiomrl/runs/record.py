@@ -84,6 +84,14 @@ class RunRecord:
             raise InputError(f"{path}: {error.message}") from error
 
     @classmethod
+    def read_if_any(cls, directory: Path) -> RunRecord | None:
+        """The run in a directory; None if there is none that can be read."""
+        try:
+            return cls.read(directory)
+        except (OSError, InputError):
+            return None
+
+    @classmethod
     def from_decoded(cls, path: str, decoded: Decoded, *, now: datetime) -> RunRecord:
         """The record of a directory whose metadata.json has been decoded."""
         record = cls.__new__(cls)

@@ -237,7 +237,7 @@ def _measured(folder: Path, search: Search, plan: ConfirmPlan, candidate: Candid
     reduce: Any = objective.reduce
     scores, n_failed = [], 0
     for seed in plan.seeds:
-        record = _record(run_directory(folder, candidate, seed))
+        record = RunRecord.read_if_any(run_directory(folder, candidate, seed))
         if record is None or record.status not in ("completed", "failed"):
             continue
         way: Any = "max" if search.higher_is_better else "min"
@@ -259,13 +259,6 @@ def _group(search: Search, measured: Confirmed, count: int) -> ResampledGroup:
     )
 
 
-def _record(directory: Path) -> RunRecord | None:
-    try:
-        return RunRecord.read(directory)
-    except (OSError, InputError):  # not begun, or torn: the worker makes it anew, or says why not
-        return None
-
-
 def _count_completed(folder: Path, plan: ConfirmPlan) -> int:
     return sum(
         _is_completed(run_directory(folder, each, seed))
@@ -275,7 +268,7 @@ def _count_completed(folder: Path, plan: ConfirmPlan) -> int:
 
 
 def _is_completed(directory: Path) -> bool:
-    record = _record(directory)
+    record = RunRecord.read_if_any(directory)
     return record is not None and record.status == "completed"
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from axiomrl.config.schema import TrainConfig
-from axiomrl.errors import AxiomRLError, InputError, Interrupted
+from axiomrl.errors import AxiomRLError, Interrupted
 from axiomrl.reports.scores import score_of
 from axiomrl.runs.clock import Clock, utc_now
 from axiomrl.runs.record import RunRecord
@@ -191,7 +191,7 @@ class Engine:
 
     def _is_settled(self, trial: OpenTrial, seed: int) -> bool:
         """Whether a run of an adopted trial has ended before; if so, it counts now."""
-        record = _record_in(trial.directories[seed])
+        record = RunRecord.read_if_any(trial.directories[seed])
         if record is None or record.status not in ("completed", "failed"):
             return False
         if record.status == "failed":
@@ -304,14 +304,7 @@ class Engine:
         self._open.clear()
 
 
-def _record_in(directory: Path) -> RunRecord | None:
-    try:
-        return RunRecord.read(directory)
-    except (OSError, InputError):  # not begun, or torn: the worker makes it anew, or says why not
-        return None
-
-
 def _is_alive(directory: Path) -> bool:
     """Whether a worker that has survived its launcher still writes a run."""
-    record = _record_in(directory)
+    record = RunRecord.read_if_any(directory)
     return record is not None and record.status == "running"

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from axiomrl.errors import InputError
 from axiomrl.reports.scores import curve_of, finite
 from axiomrl.runs.record import RunRecord
 from axiomrl.search.description import Search
@@ -44,9 +43,8 @@ def intermediate_values(
 
 def _evaluations(search: Search, directory: Path) -> Iterator[tuple[int, float]]:
     """A run's evaluations at multiples of `evaluation.every`; that before training is left out."""
-    try:
-        record = RunRecord.read(directory)
-    except (OSError, InputError):  # not begun yet; a damaged one fails when its score is read
+    record = RunRecord.read_if_any(directory)
+    if record is None:  # not begun yet; a damaged one fails when its score is read
         return
     every, last = search.base.evaluation.every, 0
     for step, value in zip(*curve_of(record, search.config.objective.metric), strict=True):

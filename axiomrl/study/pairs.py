@@ -158,10 +158,7 @@ def failed(config: TrainConfig, directory: Path, error: Mapping[str, Any]) -> Ru
 
     `error` is as in metadata.json.
     """
-    try:
-        record = RunRecord.read(directory)
-    except (OSError, InputError):
-        record = None
+    record = RunRecord.read_if_any(directory)
     if record is not None and record.status == "failed":
         return RunResult.from_run(record)
     metadata: dict[str, Any] = {

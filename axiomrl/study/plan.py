@@ -164,9 +164,8 @@ def state_of(folder: Path, run: PlannedRun) -> tuple[str, RunRecord | None]:
     The directory counts: a kill may have come between the end of a run and the note of it in the
     plan. Without one that can be read, a run is still to be made, unless that is what failed.
     """
-    try:
-        record = RunRecord.read(folder / run.directory)
-    except (OSError, InputError):
+    record = RunRecord.read_if_any(folder / run.directory)
+    if record is None:
         return "failed" if run.state == "failed" else "pending", None
     could_not_go_on = run.state == "failed" and record.status in ("interrupted", "dead")
     return "failed" if could_not_go_on else record.status, record

@@ -283,8 +283,6 @@ class _Series:
 
 def _hash_in(directory: Path) -> str | None:
     """The `config_hash` of the run in a directory, if there is one."""
-    try:
-        stored: Any = RunRecord.read(directory).metadata.get("config_hash")
-    except (OSError, InputError):
-        return None
+    record = RunRecord.read_if_any(directory)
+    stored: Any = record.metadata.get("config_hash") if record is not None else None
     return stored if isinstance(stored, str) else None

@@ -9,18 +9,15 @@ import json
 import os
 import sys
 import time
-import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from axiomrl.config import TrainConfig
-from axiomrl.errors import AxiomRLError
 from axiomrl.runs import provenance
 from axiomrl.search.running import begin, run_search
 from axiomrl.study.launchers.contract import Job
 from tests.search.quick_launcher import QuickLauncher, described, gamma_and_seed
-from tests.tracking.writers import kill_at
+from tests.tracking.writers import fork, kill_at
 
 KILLED = {"n_trials": 4, "seeds": [1, 2], "pruner": {"type": "median", "n_startup_trials": 1}}
 SHARED = {"n_trials": 12, "seeds": [1, 2]}
@@ -31,25 +28,6 @@ def curve(config: TrainConfig) -> list[float] | Exception:
     if config.hyperparameters.gamma < 0.63:
         return RuntimeError("broken")
     return gamma_and_seed(config)
-
-
-def fork(work: Callable[[], None]) -> int:
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            work()
-            code = 0
-        except AxiomRLError as error:
-            sys.stderr.write(f"{error}\n")
-            sys.stderr.flush()
-            code = error.exit_code
-        except BaseException:
-            traceback.print_exc()
-            raise
-        finally:
-            os._exit(code)
-    return child
 
 
 def run(folder: Path, block: dict[str, Any], launcher: QuickLauncher | None = None) -> None:

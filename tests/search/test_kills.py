@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from axiomrl.runs.record import RunRecord
 from axiomrl.search.folder import read_description
 from axiomrl.search.journal import Journal, Trial
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.tracking.writers import reported_by
 
 
 def searchers(*words: object) -> tuple[Any, str]:
     """What `searchers.py` reports on stdout and stderr."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.search.searchers", *map(str, words)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout), done.stderr
+    return reported_by("tests.search.searchers", *words)
 
 
 def trials_in(folder: Path) -> list[Trial]:

@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from axiomrl.errors import RunAliveError
 from axiomrl.runs import provenance
 from tests.study.quick_training import QuickTraining, run_study, study
-from tests.tracking.writers import kill_at
+from tests.tracking.writers import fork, kill_at
 
 SEEDS = [5, 6]
 METRICS: dict[int, Any] = {
@@ -26,22 +25,6 @@ METRICS: dict[int, Any] = {
 
 def run(folder: Path, *, resume: bool = False) -> None:
     run_study(study(folder, seeds=SEEDS, resume=resume), train=QuickTraining(METRICS), command=[])
-
-
-def fork(work: Callable[[], None]) -> int:
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            work()
-            code = 0
-        except RunAliveError as error:
-            sys.stderr.write(f"{error.message}\n")
-            sys.stderr.flush()
-            code = error.exit_code
-        finally:
-            os._exit(code)
-    return child
 
 
 def kill_everywhere(folder: Path) -> list[list[int]]:

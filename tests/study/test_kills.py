@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from axiomrl.runs.record import RunRecord
+from tests.tracking.writers import reported_by
 
 from .conftest import state_in, summary_in
 from .runners import SEEDS
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 def runners(*words: object) -> tuple[Any, str]:
     """What `runners.py` reports on stdout and stderr."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.study.runners", *map(str, words)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout), done.stderr
+    return reported_by("tests.study.runners", *words)
 
 
 def told(folder: Path) -> list[tuple[Any, ...]]:

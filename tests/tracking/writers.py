@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from typing import Any
 from axiomrl import ExperimentManager
 from axiomrl.errors import AxiomRLError
 
+ROOT = Path(__file__).resolve().parents[2]
 OPERATIONS: list[Callable[[ExperimentManager], Any]] = [
     lambda manager: manager.start_experiment("mlp", {"lr": 0.1}),
     lambda manager: manager.log_metrics({"loss": [0.9, 0.5], "accuracy": 0.1}),
@@ -38,9 +41,27 @@ def fork(work: Callable[[], None]) -> int:
         except AxiomRLError as error:
             sys.stderr.write(f"{error}\n")
             sys.stderr.flush()
+            code = error.exit_code
+        except BaseException:
+            traceback.print_exc()
+            raise
         finally:
             os._exit(code)
     return child
+
+
+def reported_by(program: str, *words: object) -> tuple[Any, str]:
+    """What a program of the tests, by its module, reports on stdout (as JSON) and on stderr."""
+    done = subprocess.run(
+        [sys.executable, "-m", program, *map(str, words)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout), done.stderr
 
 
 def compete(folder: Path, count: int) -> list[int]:
