@@ -181,11 +181,12 @@ def run_confirmation(
     )
     total = len(plan.seeds) * len(plan.candidates)
     with _alone(folder):
+        done = _count_completed(folder, plan)
         try:
             outcomes: Any = launcher.run(jobs, on_progress=on_progress)
             with closing(outcomes):
                 for outcome in outcomes:
-                    done = _count_completed(folder, plan)
+                    done += outcome.state == "completed"
                     error = (outcome.error or {}).get("message")
                     told = f": {error}" if error else ""
                     yield f"{outcome.job.name}: {outcome.state}{told} ({done} of {total} completed)"
