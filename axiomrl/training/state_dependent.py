@@ -128,7 +128,11 @@ class StateDependentGaussian(_StateDependentNoise):
 
 
 class SquashedStateDependent(_StateDependentNoise):
-    """A SquashedPolicy; here the features learn from the noise, too."""
+    """A SquashedPolicy; here the features learn from the noise, too.
+
+    A clipped mean still learns in the direction that leads back within the limit. With no gradient
+    at all, as clipping has it, a policy whose means are beyond it in every state could never leave.
+    """
 
     def noise(self, generator: np.random.Generator, rows: int) -> tuple[Array, Array]:
         """One epsilon [H, A] for the whole batch, at s and at s' (as Stable-Baselines3 has it)."""
@@ -146,19 +150,20 @@ class SquashedStateDependent(_StateDependentNoise):
         shift = features @ matrix
         u = mean + shift
         gaussian = -0.5 * shift * shift / variance - 0.5 * xp.log(variance) - HALF_LOG_TWO_PI
-        is_free = (raw == mean) * np.float32(1.0)
+        is_free = raw == mean
         action = xp.tanh(u)
         rows = len(action)
 
         def pullback(q_gradient: Any, alpha: float) -> dict[str, Any]:
             share = alpha / rows
             through_u = (2.0 * alpha * action - q_gradient * (1.0 - action * action)) / rows
+            leads_back = raw * through_u > 0.0  # for a step against the gradient
             by_shift = through_u - share * shift / variance
             by_variance = 0.5 * share * (shift * shift / variance - 1.0) / variance
             by_sigma = noise * (features.T @ by_shift) + 2.0 * sigma * (squares.T @ by_variance)
             by_features = by_shift @ matrix.T + 2.0 * features * (by_variance @ (sigma * sigma).T)
             return {
-                "policy": through_u * is_free,
+                "policy": through_u * (is_free | leads_back),
                 "features": by_features,
                 NOISE_LOG_STD: (sigma * by_sigma).reshape(-1),
             }

@@ -150,6 +150,22 @@ def test_log_probability_by_hand() -> None:
     np.testing.assert_allclose(drawn.log_prob, expected, atol=1e-6)
 
 
+class ClippedMean(torch.autograd.Function):
+    """Clamped to ±2; where clamped, only gradients whose descent leads back pass."""
+
+    @staticmethod
+    def forward(ctx: Any, raw: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(raw)
+        return raw.clamp(-2.0, 2.0)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
+        (raw,) = ctx.saved_tensors
+        (gradient,) = gradients
+        leads_back = raw.sign() == gradient.sign()
+        return torch.where((raw.abs() <= 2.0) | leads_back, gradient, 0.0)
+
+
 def squashed_by_gsde(
     named: Mapping[str, torch.Tensor],
     observation: torch.Tensor,
@@ -161,7 +177,7 @@ def squashed_by_gsde(
     while f"policy.{layer + 1}.weight" in named:
         hidden = hidden @ named[f"policy.{layer}.weight"].T + named[f"policy.{layer}.bias"]
         hidden, layer = ACTIVATIONS[activation](hidden), layer + 1
-    mean = run(named, "policy", observation, activation).clamp(-2.0, 2.0)
+    mean: Any = ClippedMean.apply(run(named, "policy", observation, activation))
     sigma = named["noise_log_std"].exp().reshape(hidden.shape[1], ACTIONS)
     deviation = torch.sqrt((hidden**2) @ (sigma**2) + 1e-6)
     transform = distributions.transforms.TanhTransform(cache_size=1)
@@ -321,7 +337,7 @@ def test_replayed_observations_are_normalised_when_they_are_sampled(engine: str)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_clipped_means_of_gsde_get_no_gradient(engine: str) -> None:
+def test_clipped_means_of_gsde_learn_only_towards_their_limit(engine: str) -> None:
     settings = {"gsde": True, "gsde_log_std_init": -1.0}
     algorithm = learner(engine, **settings)
     state = copy.deepcopy(algorithm.state_dict())
@@ -331,6 +347,19 @@ def test_clipped_means_of_gsde_get_no_gradient(engine: str) -> None:
     mean = run(step.actor, "policy", step.seen)
     assert 0.1 < (mean[:, 0] > 2.0).double().mean() < 0.9
     assert (mean[:, 1] < -2.0).double().mean() > 0.9
+
+
+@pytest.mark.parametrize("side", [1.0, -1.0])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_gsde_policy_beyond_its_limit_everywhere_finds_back(engine: str, side: float) -> None:
+    # entropy alone pulls means inwards: with no gradient beyond the limit they would stay there
+    algorithm = learner(engine, gsde=True, gsde_log_std_init=-3.0, entropy_coef=50.0)
+    state = copy.deepcopy(algorithm.state_dict())
+    state["actor"]["policy.2.bias"][:] = 5.0 * side
+    algorithm.load_state_dict(state)
+    update(algorithm)
+    moved = np.asarray(algorithm.state_dict()["actor"]["policy.2.bias"]) - 5.0 * side
+    assert (moved * side < 0.0).all()
 
 
 # The temperature
