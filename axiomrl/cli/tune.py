@@ -33,6 +33,7 @@ Examples:
   axiomrl tune --config configs/search/ppo-cartpole.yaml
   axiomrl tune --config search.yaml --launcher process --n-workers 4
   axiomrl tune --resume searches/ppo-cartpole
+  axiomrl tune --resume searches/ppo-cartpole --n-trials 60
   axiomrl tune report searches/ppo-cartpole
   axiomrl tune confirm searches/ppo-cartpole --top 3 --seeds 10
 """
@@ -88,6 +89,14 @@ def run(
         typer.Option("--resume", metavar="DIR", help="Go on with the search in this folder."),
     ] = None,
     settings: Settings = None,
+    n_trials: Annotated[
+        str | None,
+        typer.Option(
+            "--n-trials",
+            metavar="N",
+            help="How many trials, those before a stop included.  [default: what the search says]",
+        ),
+    ] = None,
     launcher: LauncherName = None,
     n_workers: NWorkers = None,
     options: LauncherOptions = None,
@@ -100,10 +109,11 @@ def run(
     runs lie in the search's folder, which is printed on stdout; everything else goes to stderr.
     A search that was stopped in whatever way goes on with --resume; several processes may do so
     at once. Settings given with --set are the base's, or the search's where they begin with
-    search (search.n_trials=40). Exits with 1 if all trials failed.
+    search (search.sampler=random). A search that has ended gets more trials with --resume and
+    --n-trials. Exits with 1 if all trials failed.
     """
     from axiomrl.search.description import load_search
-    from axiomrl.search.running import begin
+    from axiomrl.search.running import begin, extend
 
     if (config is None) == (resume is None):
         raise InputError(
@@ -112,16 +122,20 @@ def run(
         )
     import_modules(imports)
     opened = _launcher(launcher, n_workers, options)
+    count = whole_number("--n-trials", n_trials, low=1)
     if config is not None:
-        search = load_search(config, overrides=settings or ())
+        more = [] if count is None else [f"search.n_trials={count}"]
+        search = load_search(config, overrides=[*(settings or ()), *more])
         folder = begin(search, command=context.obj.command)
     else:
         folder = Path(str(resume))
         if settings:
             raise InputError(
                 "--set: what a search is cannot change while it runs",
-                hint="begin another search with --config",
+                hint="begin another search with --config; for more trials: --n-trials N",
             )
+        if count is not None:
+            extend(folder, count)
     return _run(context, folder, opened, imports or [], quiet)
 
 
@@ -212,7 +226,7 @@ def confirm(
     stopped. Exits with 1 if a run failed.
     """
     from axiomrl.cli.tune_display import confirm_and_show
-    from axiomrl.search.confirm import confirmed, plan_confirmation
+    from axiomrl.search.confirm import CONFIRM, confirmed, newly_best, plan_confirmation
     from axiomrl.search.confirm_report import confirm_document
 
     chosen = format_of(output_format, output_file, force, formats=FORMATS)
@@ -226,6 +240,12 @@ def confirm(
         top=whole_number("--top", top, low=1),
         n_seeds=whole_number("--seeds", seeds, low=1),
     )
+    if newer := newly_best(search, trials, plan):
+        numbers = ", ".join(str(each.number) for each in newer)
+        terminal.note(
+            f"among the best since this confirmation was planned: trial {numbers}; to confirm "
+            f"anew, move {terminal.short_path(folder / CONFIRM)} away"
+        )
     with terminal.warnings_hidden(quiet):
         confirm_and_show(
             folder,

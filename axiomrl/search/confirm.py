@@ -135,6 +135,13 @@ def plan_confirmation(
     return plan
 
 
+def newly_best(search: Search, trials: Sequence[Trial], plan: ConfirmPlan) -> list[Trial]:
+    """Trials that belong to the best by now, and were not when the plan was made."""
+    planned = {each.number for each in plan.candidates}
+    ranked = [trial for trial in best_of(search, trials) if not trial.is_base]
+    return [each for each in ranked[: len(plan.candidates) - 1] if each.number not in planned]
+
+
 def read_plan(folder: Path) -> ConfirmPlan | None:
     """The plan in a search's folder; None if there is none. Raises InputError for a damaged one."""
     path = folder / CONFIRM / PLAN

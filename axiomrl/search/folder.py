@@ -72,6 +72,15 @@ def write_description(
     files.write_json(folder / DESCRIPTION, content)
 
 
+def write_n_trials(folder: Path, n_trials: int) -> None:
+    """Change how many trials there are to be in search.json; everything else stays as it is."""
+    path = folder / DESCRIPTION
+    _read(path)  # is understood
+    content = msgspec.json.decode(path.read_bytes())
+    content["search"]["n_trials"] = n_trials
+    files.write_json(path, content)
+
+
 def read_description(folder: Path, *, for_running: bool = False) -> Search:
     """The search in a folder, which may have been moved.
 
@@ -118,9 +127,12 @@ def _read(path: Path) -> _Stored:
 
 
 def changed_parts(folder: Path, search: Search) -> list[str]:
-    """What a search says otherwise than the one in a folder, by name; where it lies may differ."""
+    """What a search says otherwise than the one in a folder, by name.
+
+    Where it lies may differ, and how many trials there are to be (see `running.extend`).
+    """
     stored = _read(folder / DESCRIPTION)
-    here = {"output_dir": None, "name": None}
+    here = {"output_dir": None, "name": None, "n_trials": None}
     before = {**stored.search, **here}
     now: Mapping[str, Any] = {**search.to_mapping(), **here}
     changed = [f"search.{name}" for name in now if before.get(name) != now[name]]

@@ -21,8 +21,9 @@ from axiomrl.search.folder import (
     lock_file,
     read_description,
     write_description,
+    write_n_trials,
 )
-from axiomrl.search.journal import Trial
+from axiomrl.search.journal import Journal, Trial
 from axiomrl.search.outcome import result_of
 from axiomrl.search.space import Dimension
 from axiomrl.study.launchers.contract import Launcher
@@ -53,6 +54,27 @@ def begin(search: Search, *, command: Sequence[str] | None = None, now: Clock = 
             folder, search, command=masked_command(command), created_at_utc=timestamp(now())
         )
     return folder
+
+
+def extend(folder: Path, n_trials: int) -> None:
+    """Change how many trials there are to be in the search in a folder.
+
+    The trials so far stay, and those that follow are what they would have been, had it been begun
+    with that many. Processes at work on the search go on to the number they have read. Raises
+    InputError for a folder without a search, and for fewer trials than there are already.
+    """
+    search = read_description(folder)
+    if n_trials == search.config.n_trials:
+        return
+    journal = Journal(folder, search, is_writer=True)
+    with journal.turn():
+        count = len(journal.trials())
+        if n_trials < count:
+            raise InputError(
+                f"{folder}: has {count} trials, so it cannot end with {n_trials}",
+                hint=f"trials are kept: ask for {count} or more",
+            )
+        write_n_trials(folder, n_trials)
 
 
 def run_search(
@@ -100,7 +122,7 @@ def tune(
 
     `base` is a configuration, its settings or a file. The other parameters are those of a search
     file, in `space` with dimensions such as `search.uniform(0, 1)`. With `resume`, a search that
-    was begun in the folder goes on; it must be the same one.
+    was begun in the folder goes on; it must be the same one, of which there may be more trials.
 
     The result holds one `RunResult` per trial, of which only completed ones have a score. Raises
     InputError before anything is trained for what cannot be searched, and for a search that is
@@ -127,6 +149,8 @@ def tune(
     folder = wanted.folder
     if resume and (folder / DESCRIPTION).exists():
         _require_same(wanted, folder)
+        if n_trials is not None:
+            extend(folder, n_trials)
     else:
         begin(wanted)
     search, trials = run_search(folder, opened, display=display)

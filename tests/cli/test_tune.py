@@ -93,7 +93,9 @@ def test_formats_of_the_report_go_by_the_files_suffix(
     capsys.readouterr()
 
 
-def test_the_best_are_confirmed_on_fresh_seeds(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_best_are_confirmed_on_fresh_seeds(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert tune("--config", write_search(), "--quiet") == 0
     capsys.readouterr()
     words = ["confirm", "searches/tiny", "--top", "1", "--seeds", "3"]
@@ -107,6 +109,10 @@ def test_the_best_are_confirmed_on_fresh_seeds(capsys: pytest.CaptureFixture[str
     assert tune(*words[:2]) == 0
     assert "fresh seeds" in capsys.readouterr().out
     assert before == {path: path.stat().st_mtime_ns for path in Path().rglob("metadata.json")}
+    with monkeypatch.context() as patch:
+        patch.setattr("axiomrl.search.confirm.newly_best", lambda search, trials, plan: trials[2:])
+        assert tune(*words[:2]) == 0
+    assert "among the best since this confirmation was planned: trial 2" in capsys.readouterr().err
 
 
 def test_plots_are_written(capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,7 +134,19 @@ def test_a_search_is_begun_or_gone_on_with_not_both(capsys: pytest.CaptureFixtur
     assert tune("--config", path) == 2
     assert "axiomrl tune --resume searches/tiny" in capsys.readouterr().err
     assert tune("--resume", "searches/tiny", "--set", "search.n_trials=5") == 2
+    assert "for more trials: --n-trials N" in capsys.readouterr().err
     assert tune("--resume", "searches/tiny", "--quiet") == 0
+
+
+def test_a_search_is_extended(capsys: pytest.CaptureFixture[str]) -> None:
+    assert tune("--config", write_search(n_trials=5), "--n-trials", "1", "--quiet") == 0
+    assert len(list(Path("searches/tiny/trials").iterdir())) == 1
+    assert tune("--resume", "searches/tiny", "--n-trials", "2", "--quiet") == 0
+    assert len(list(Path("searches/tiny/trials").iterdir())) == 2
+    for n_trials, told in (("1", "has 2 trials"), ("0", "--n-trials"), ("many", "--n-trials")):
+        capsys.readouterr()
+        assert tune("--resume", "searches/tiny", "--n-trials", n_trials) == 2
+        assert told in capsys.readouterr().err
 
 
 def test_set_changes_base_and_search(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,13 +15,15 @@ from axiomrl.search.confirm import (
     Confirmed,
     ConfirmPlan,
     confirmed,
+    newly_best,
     plan_confirmation,
     run_confirmation,
 )
 from axiomrl.search.confirm_report import confirm_document, verdict
 from axiomrl.search.description import Search
 from axiomrl.search.journal import Trial
-from axiomrl.search.running import begin, run_search
+from axiomrl.search.outcome import best_of
+from axiomrl.search.running import begin, extend, run_search
 
 from .quick_launcher import QuickLauncher, base, described
 
@@ -73,6 +75,18 @@ def test_seeds_are_fresh_drawn_once_and_the_same_for_all(tmp_path: Path) -> None
             assert run.metadata["seed"] == seed
             assert run.metadata["config_hash"] == each.config_hash
             assert run.status == "completed"
+
+
+def test_what_an_extended_search_finds_is_no_part_of_an_old_plan(tmp_path: Path) -> None:
+    place, search, trials = searched(tmp_path, honest)
+    plan = plan_confirmation(place, search, trials, top=2, n_seeds=5)
+    assert newly_best(search, trials, plan) == []
+    extend(place, 12)
+    search, more = run_search(place, launcher(honest))
+    assert plan_confirmation(place, search, more) == plan
+    best = [trial.number for trial in best_of(search, more) if not trial.is_base][:2]
+    newer = [trial.number for trial in newly_best(search, more, plan)]
+    assert newer == [number for number in best if number >= 6] != []
 
 
 def test_the_base_and_the_best_trials_are_confirmed(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from axiomrl.runs.record import RunRecord
 from axiomrl.search.description import Search
 from axiomrl.search.folder import read_description
 from axiomrl.search.journal import Journal, Trial
-from axiomrl.search.running import begin, run_search
+from axiomrl.search.running import begin, extend, run_search
 from axiomrl.study.launchers.contract import Job
 from axiomrl.study.lease import this_runner
 
@@ -224,6 +224,69 @@ def test_a_finished_search_that_goes_on_trains_nothing(tmp_path: Path) -> None:
     again = run_search(tmp_path / "search", launcher)[1]
     assert launcher.trained == []
     assert [trial.score for trial in again] == [trial.score for trial in trials]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_a_search_that_is_extended_is_the_longer_search(sampler: str, tmp_path: Path) -> None:
+    whole = searched(described(tmp_path, name="whole", n_trials=7, sampler=sampler))
+    folder = begin(described(tmp_path, n_trials=3, sampler=sampler), command=[])
+    run_search(folder, QuickLauncher())
+    before = json.loads((folder / "search.json").read_text())
+    extend(folder, 7)
+    after = json.loads((folder / "search.json").read_text())
+    assert after == {**before, "search": {**before["search"], "n_trials": 7}}
+    launcher = QuickLauncher()
+    trials = run_search(folder, launcher)[1]
+    assert launcher.trained[0] == "trial_0003_seed1"
+    assert [(t.number, t.params, t.score) for t in trials] == [
+        (t.number, t.params, t.score) for t in whole
+    ]
+
+
+def test_trials_are_not_taken_back(tmp_path: Path) -> None:
+    trials = searched(described(tmp_path, n_trials=3))
+    folder = tmp_path / "search"
+    before = (folder / "search.json").read_bytes()
+    with pytest.raises(InputError, match="has 3 trials, so it cannot end with 2"):
+        extend(folder, 2)
+    assert (folder / "search.json").read_bytes() == before
+    extend(folder, len(trials))
+    assert (folder / "search.json").read_bytes() == before
+
+
+def test_a_search_that_was_stopped_may_end_with_fewer_trials(tmp_path: Path) -> None:
+    def interrupt(job: Job, step: int) -> None:
+        if job.name == "trial_0002_seed1":
+            raise Interrupted("interrupted", signal_number=signal.SIGINT)
+
+    folder = begin(described(tmp_path, n_trials=6), command=[])
+    with pytest.raises(Interrupted):
+        run_search(folder, QuickLauncher(before_step=interrupt))
+    extend(folder, 3)
+    assert states(run_search(folder, QuickLauncher())[1]) == ["completed"] * 3
+
+
+def test_tune_extends_what_it_resumes(tmp_path: Path) -> None:
+    def asked(n_trials: int | None, sampler: str = "grid") -> ExperimentResult:
+        return search.tune(
+            base(),
+            {GAMMA: search.choice([0.5, 0.6, 0.7, 0.8])},
+            name="search",
+            output_dir=tmp_path,
+            n_trials=n_trials,
+            seeds=[1],
+            sampler=sampler,
+            resume=True,
+            launcher=QuickLauncher(),
+        )
+
+    assert len(asked(2)) == 2
+    assert len(asked(4)) == 4
+    assert len(asked(None)) == 4  # as many as it has been told
+    with pytest.raises(InputError, match=r"search\.sampler differs"):
+        asked(5, "random")
+    with pytest.raises(InputError, match="has 4 trials"):
+        asked(3)
 
 
 def test_a_search_is_not_begun_twice(tmp_path: Path) -> None:
