@@ -145,7 +145,7 @@ def pull(
     from axiomrl.artifacts import pull as pull_artifacts
 
     directory, records = _records(name, runs_dir)
-    references = _chosen(records, source, only)
+    references = _chosen(name, records, source, only)
     outcomes = pull_artifacts(references, to or directory, overwrite=force)
     _print_outcomes(outcomes, output_format)
     _fail_if_any_failed(outcomes, "fetched", again=None)
@@ -172,7 +172,7 @@ def _records(name: str, runs_dir: Path) -> tuple[Path, list[ArtifactRecord]]:
 
 
 def _chosen(
-    records: Sequence[ArtifactRecord], source: str | None, only: Sequence[str] | None
+    name: str, records: Sequence[ArtifactRecord], source: str | None, only: Sequence[str] | None
 ) -> Mapping[str, ArtifactRef]:
     from axiomrl.artifacts import open_backend
     from axiomrl.artifacts.transfer import stored_references
@@ -181,16 +181,19 @@ def _chosen(
     references = stored_references(records, url=url)
     if not references:
         where = f" in {source}" if source is not None else ""
-        raise InputError(
-            f"nothing of this run is stored{where}", hint="see: axiomrl artifacts list"
+        remedy = (
+            terminal.quoted("axiomrl", "artifacts", "list", name)
+            if any(record.reference is not None for record in records)
+            else terminal.quoted("axiomrl", "artifacts", "push", name, "--to", source or "PLACE")
         )
-    for name in only or ():
-        if name not in references:
+        raise InputError(f"nothing of this run is stored{where}", hint=remedy)
+    for wanted in only or ():
+        if wanted not in references:
             raise InputError(
-                f"--only {name}: no stored artifact of this run is called that",
-                hint=did_you_mean(name, references) or f"there are: {', '.join(references)}",
+                f"--only {wanted}: no stored artifact of this run is called that",
+                hint=did_you_mean(wanted, references) or f"there are: {', '.join(references)}",
             )
-    return {name: ref for name, ref in references.items() if only is None or name in only}
+    return {each: ref for each, ref in references.items() if only is None or each in only}
 
 
 def _record_as_mapping(record: ArtifactRecord) -> dict[str, Any]:

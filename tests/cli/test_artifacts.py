@@ -124,6 +124,14 @@ def test_bad_input_takes_two_lines_and_exits_with_2(
     assert len(outcome.error_lines) <= 2
 
 
+def test_where_nothing_is_stored_the_hint_is_what_helps(axiomrl: Command, run: Path) -> None:
+    pulled = axiomrl("artifacts", "pull", run)
+    assert pulled.error_lines[-1].endswith(f"axiomrl artifacts push {run} --to PLACE")
+    axiomrl("artifacts", "push", run, "--to", "archive")
+    elsewhere = axiomrl("artifacts", "pull", run, "--from", "elsewhere")
+    assert elsewhere.error_lines[-1].endswith(f"axiomrl artifacts list {run}")
+
+
 def test_a_wrong_name_of_an_artifact_is_told_with_the_nearest(axiomrl: Command, run: Path) -> None:
     axiomrl("artifacts", "push", run, "--to", "archive")
     outcome = axiomrl("artifacts", "pull", run, "--only", "checkpoints/bst.pt")
