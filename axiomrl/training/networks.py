@@ -10,6 +10,7 @@ one flat float32 buffer of the same layout, start from the same numbers and save
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -342,8 +343,15 @@ def _tanh_slope(gradient: Array, activated: Array, scratch: Array) -> None:
     gradient *= slope
 
 
+@functools.cache
+def _zeros(count: int) -> Array:
+    return aligned_zeros(count)
+
+
 def _relu(values: Array) -> None:
-    np.maximum(values, 0.0, out=values)
+    # numpy compares 256 x 256 values with a row of zeros in 10 us, with the number in 25 us
+    columns = values.shape[1]
+    np.maximum(values, _zeros(columns) if columns > 16 else 0.0, out=values)
 
 
 def _relu_slope(gradient: Array, activated: Array, scratch: Array) -> None:
