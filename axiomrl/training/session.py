@@ -8,19 +8,24 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from axiomrl import fingerprint
-from axiomrl.config import config_from_mapping, dump_config
 from axiomrl.config.schema import TrainConfig
-from axiomrl.config.secrets import MASK
-from axiomrl.errors import CheckpointError, InputError, RunAliveError
+from axiomrl.errors import CheckpointError, InputError
 from axiomrl.runs.creation import Parent
-from axiomrl.runs.layout import CHECKPOINTS, checkpoint_name, checkpoint_step
+from axiomrl.runs.layout import CHECKPOINTS, checkpoint_name
 from axiomrl.runs.run import Run
 from axiomrl.training import checkpoints
 from axiomrl.training.assembly import Parts, build
 from axiomrl.training.evaluation import Episodes
 from axiomrl.training.interrupts import stop_on_signals
 from axiomrl.training.loop import OnProgress, Training, TrainingProgress
+from axiomrl.training.recorded import (
+    checkpoint_named,
+    config_of,
+    is_same_step,
+    newest_whole,
+    refuse_living,
+    require_same_work,
+)
 from axiomrl.training.scoring import lacks_final_test, play_final_test, score_state
 
 if TYPE_CHECKING:
@@ -96,23 +101,23 @@ def resume(
 
     Raises RunAliveError, CheckpointError, ResumeMismatchError, and what `start` raises.
     """
-    _refuse_living(record)
-    config = _config_of(record, device=device, threads=threads)
+    refuse_living(record)
+    config = config_of(record, device=device, threads=threads)
     if checkpoint is None and record.status == "completed":
         wanted = config.total_timesteps if total_timesteps is None else total_timesteps
         if wanted <= config.total_timesteps:  # whether or not its checkpoints are still there
             reached = (record.metadata.get("progress") or {}).get("env_steps")
             reached = reached or config.total_timesteps
             return _already_complete(record, config, reached, wanted, command)
-    newest = _newest_whole(record)
+    newest = newest_whole(record)
     source = newest if checkpoint is None else checkpoint
     if source is None:
         return _start_again(record, config, total_timesteps, command, on_progress)
     state = checkpoints.load(source)
-    _require_same(state, config, source)
+    require_same_work(state, config, source)
     reached = int(state["counters"]["env_steps"])
     total = config.total_timesteps if total_timesteps is None else total_timesteps
-    is_newest = newest is not None and _same_step(source, newest)
+    is_newest = newest is not None and is_same_step(source, newest)
     if is_newest and reached >= total:
         if record.status == "completed" or reached >= config.total_timesteps:
             return _already_complete(record, config, reached, total, command)
@@ -123,9 +128,9 @@ def resume(
         raise InputError(
             f"--total-timesteps: {total} is not beyond step {reached} of {source.name}"
         )
-    parts = build(replace(config, total_timesteps=total))
-    parts.restore(state, source.parent)
     if is_newest and total == config.total_timesteps and record.status != "completed":
+        parts = build(config)
+        parts.restore(state, source.parent)
         run = Run.reopen(
             record.directory, command=command, device=parts.device, engine=parts.engine
         )
@@ -138,16 +143,35 @@ def resume(
         run_id=record.metadata.get("run_id"),
     )
     beside = record.directory.parent if runs_dir is None else runs_dir
-    config = replace(parts.config, output_dir=str(beside))
-    parts.config = config
-    run = Run.create(
-        config, command=command, parent=parent, device=parts.device, engine=parts.engine
+    finished = start_child(
+        replace(config, total_timesteps=total, output_dir=str(beside)),
+        parent,
+        state,
+        command=command,
+        on_progress=on_progress,
     )
-    finished = _train(parts, run, on_progress, state=state, source=source, is_child=True)
     return replace(
         finished,
         note=f"a new run that continues {record.directory.name} from step {reached:,}",
     )
+
+
+def start_child(
+    config: TrainConfig,
+    parent: Parent,
+    state: dict[str, Any],
+    *,
+    command: Sequence[str] | None = None,
+    on_progress: OnProgress | None = None,
+) -> Finished:
+    """Train a new run that goes on from a checkpoint of another, whose `state` has been read."""
+    source = Path(parent.path)
+    parts = build(config)
+    parts.restore(state, source.parent)
+    run = Run.create(
+        config, command=command, parent=parent, device=parts.device, engine=parts.engine
+    )
+    return _train(parts, run, on_progress, state=state, source=source, is_child=True)
 
 
 def score(
@@ -165,11 +189,11 @@ def score(
     """
     if episodes < 1:
         raise InputError(f"--episodes: {episodes} is not at least 1")
-    config = _config_of(target, device=None, threads=None)
+    config = config_of(target, device=None, threads=None)
     config = replace(config, seed=config.seed if seed is None else seed)
-    path, note = _checkpoint_named(target, checkpoint)
+    path, note = checkpoint_named(target, checkpoint)
     state = checkpoints.load(path)
-    _require_same(state, config, path)
+    require_same_work(state, config, path)
     scored = score_state(config, state, episodes=episodes, deterministic=deterministic)
     return Scores(
         returns=scored.returns,
@@ -255,7 +279,7 @@ def _start_again(
     if parent is not None:
         source = Path(parent["path"])
         state = checkpoints.load(source)
-        _require_same(state, config, source)
+        require_same_work(state, config, source)
     parts = build(config)
     if state is not None and source is not None:
         parts.restore(state, source.parent)
@@ -295,82 +319,3 @@ def _already_complete(
             )
             play_final_test(config, run, final, stop=stop)
     return Finished(record.directory, "completed", reached, note)
-
-
-def _refuse_living(record: RunRecord) -> None:
-    if record.status == "running":
-        process = record.metadata.get("process") or {}
-        raise RunAliveError(
-            f"{record.directory}: is being written by process {process.get('pid')}",
-            hint="wait for it, or stop it first",
-        )
-
-
-def _config_of(record: RunRecord, *, device: str | None, threads: int | None) -> TrainConfig:
-    values = dict(record.config())
-    if device is not None:
-        values["device"] = device
-        if device == "cuda" and values.get("engine") == "mlp":
-            values["engine"] = "auto"
-    if threads is not None:
-        values["threads"] = threads
-    source = record.directory / "config.yaml"
-    config = config_from_mapping(values, source=str(source))
-    _require_unchanged(record, config, source)
-    return config
-
-
-def _require_unchanged(record: RunRecord, config: TrainConfig, source: Path) -> None:
-    """Raise unless the configuration read back is the one that the run was started with."""
-    metadata = record.metadata
-    stored, parent = metadata.get("config_hash"), metadata.get("parent") or {}
-    if stored is None or metadata.get("config_hash_scheme") != fingerprint.SCHEME:
-        return
-    if fingerprint.config_hash(config, parent_hash=parent.get("config_hash")) == stored:
-        return
-    if f'"{MASK}"' in dump_config(config, mask=False):
-        raise InputError(
-            f"{source}: holds a masked secret ({MASK}), without which the run cannot go on",
-            hint=f"write the value in place of {MASK} for the time of this command",
-        )
-    raise InputError(
-        f"{source}: has been changed since the run was started",
-        hint="restore it, or train a new run with the new configuration",
-    )
-
-
-def _newest_whole(record: RunRecord) -> Path | None:
-    """The newest checkpoint that reads; None if the run has none at all.
-
-    Raises CheckpointError when there are checkpoints but all of them are damaged.
-    """
-    saved = record.checkpoints()
-    for path in reversed(saved):
-        if checkpoints.is_valid(path):
-            return path
-    if saved:
-        checkpoints.load(saved[-1])
-    return None
-
-
-def _same_step(path: Path, newest: Path) -> bool:
-    return path.parent.resolve() == newest.parent.resolve() and (
-        checkpoint_step(path) == checkpoint_step(newest)
-    )
-
-
-def _require_same(state: dict[str, Any], config: TrainConfig, path: Path) -> None:
-    if (state["algo"], state["env_id"]) != (config.algo, config.env_id):
-        raise CheckpointError(
-            f"{path}: is of {state['algo']} on {state['env_id']}, "
-            f"the run of {config.algo} on {config.env_id}"
-        )
-
-
-def _checkpoint_named(record: RunRecord, name: str | Path) -> tuple[Path, str | None]:
-    if isinstance(name, Path):
-        return name, None
-    if name == "best" and record.best_checkpoint is None and record.checkpoints():
-        note = "the run has no best checkpoint; its newest one is scored"
-        return record.checkpoint("final"), note
-    return record.checkpoint(name), None
