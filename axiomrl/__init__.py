@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from axiomrl.results import ExperimentResult, RunResult
     from axiomrl.study.experiment import Experiment
     from axiomrl.tracking import ExperimentManager, ExperimentRecord
+    from axiomrl.training.reproduction import Reproduction, reproduce
     from axiomrl.training.seeding import set_training_seed
     from axiomrl.training.session import Finished, Scores, resume, score
     from axiomrl.training.session import start as train
@@ -21,10 +22,12 @@ __all__ = [
     "ExperimentRecord",
     "ExperimentResult",
     "Finished",
+    "Reproduction",
     "RunResult",
     "Scores",
     "TrainConfig",
     "load_config",
+    "reproduce",
     "resume",
     "score",
     "set_training_seed",
@@ -38,10 +41,12 @@ _PUBLIC = {
     "ExperimentRecord": "axiomrl.tracking:ExperimentRecord",
     "ExperimentResult": "axiomrl.results:ExperimentResult",
     "Finished": "axiomrl.training.session:Finished",
+    "Reproduction": "axiomrl.training.reproduction:Reproduction",
     "RunResult": "axiomrl.results:RunResult",
     "Scores": "axiomrl.training.session:Scores",
     "TrainConfig": "axiomrl.config:TrainConfig",
     "load_config": "axiomrl.config:load_config",
+    "reproduce": "axiomrl.training.reproduction:reproduce",
     "resume": "axiomrl.training.session:resume",
     "score": "axiomrl.training.session:score",
     "set_training_seed": "axiomrl.training.seeding:set_training_seed",

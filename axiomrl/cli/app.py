@@ -41,6 +41,7 @@ COMMANDS = (
     "train",
     "eval",
     "resume",
+    "reproduce",
     "study",
     "tune",
     "config",
