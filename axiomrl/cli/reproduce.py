@@ -89,8 +89,10 @@ def run(
             )
         is_worth_keeping = is_worth_keeping or not found.is_identical
     except Interrupted as interruption:
-        interruption.hint = None if output_dir is not None else "what was compared is given up"
-        raise
+        raise Interrupted(
+            "interrupted; the second run is given up",
+            signal_number=interruption.signal_number,
+        ) from interruption
     finally:
         if not is_worth_keeping:
             shutil.rmtree(folder, ignore_errors=True)

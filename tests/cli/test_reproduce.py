@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 import tempfile
 from pathlib import Path
 
 import pytest
+
+from axiomrl.errors import Interrupted
 
 from .conftest import Command
 
@@ -62,6 +65,19 @@ def test_as_json(axiomrl: Command, run_directory: Path) -> None:
     told = json.loads(axiomrl("reproduce", run_directory, *words).stdout)
     assert told["is_identical"] is False
     assert told["difference"]["metric"] == "eval_return_mean"
+
+
+def test_an_interrupted_one_is_given_up(
+    axiomrl: Command, run_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise Interrupted("the run is saved", signal_number=signal.SIGINT, hint="axiomrl resume")
+
+    monkeypatch.setattr("axiomrl.training.session.start", interrupted)
+    outcome = axiomrl("reproduce", run_directory, "--quiet")
+    assert (outcome.code, outcome.stdout) == (130, "")
+    assert outcome.error_lines == ["interrupted; the second run is given up"]
+    assert list(Path("tmp").iterdir()) == []
 
 
 def test_bad_input_leaves_nothing_behind(axiomrl: Command, run_directory: Path) -> None:

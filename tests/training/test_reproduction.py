@@ -192,4 +192,3 @@ def test_a_run_that_diverged_diverges_again(tmp_path: Path) -> None:
         session.start(resolved(tmp_path / "runs", values))
     (failed,) = (tmp_path / "runs").iterdir()
     assert reproduced(failed).is_identical
-
