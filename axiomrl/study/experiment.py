@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import itertools
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,8 +24,8 @@ from axiomrl.runs.files import plain_number
 from axiomrl.study.launchers.contract import Job, JobProgress, Launcher
 from axiomrl.study.launchers.inline import InlineLauncher
 from axiomrl.study.launchers.opening import open_launcher
-from axiomrl.study.pair_jobs import run_pairs
-from axiomrl.study.pairs import IfExists, checked_if_exists, finished_error, run_pair
+from axiomrl.study.launchers.worker import execute
+from axiomrl.study.pairs import checked_if_exists, finished_error, run_pairs
 
 if TYPE_CHECKING:
     from axiomrl.artifacts.reference import ArtifactBackend
@@ -119,16 +120,20 @@ class Experiment:
         A run that was killed, interrupted or has failed is continued from its newest checkpoint.
 
         A run that fails does not end the series: its result has the status `failed` and the
-        error in `metadata`, and no score. Raises InputError for bad input, RunAliveError if
-        another process is at work on a seed, Interrupted after a signal; what was finished before
-        is on the disk, and calling `run` again goes on from there.
+        error in `metadata`, and no score. `on_progress` is told how a run stands, by runs that are
+        trained here about ten times a second, by others about once; true from it ends that run
+        early, whose result then has the status `interrupted`.
+
+        Raises InputError for bad input, RunAliveError if another process is at work on a seed,
+        Interrupted after a signal; what was finished before is on the disk, and calling `run`
+        again goes on from there.
         """
         configs = [replace(self.config, seed=seed) for seed in _checked_seeds(seeds)]
         return _run_all(
             configs,
             RecordStore(self.save_dir, backend=self.backend),
             if_exists=if_exists,
-            launcher=open_launcher(launcher, n_workers=n_workers, options=launcher_options),
+            launcher=_opened(launcher, n_workers, launcher_options),
             on_progress=on_progress,
         )
 
@@ -177,7 +182,7 @@ class Experiment:
             [replace(each.config, seed=seed) for each in experiments for seed in numbers],
             RecordStore(experiments[0].save_dir, backend=experiments[0].backend),
             if_exists=if_exists,
-            launcher=open_launcher(launcher, n_workers=n_workers, options=launcher_options),
+            launcher=_opened(launcher, n_workers, launcher_options),
             on_progress=on_progress,
         )
 
@@ -204,36 +209,26 @@ def _run_all(
                 raise finished_error(store, config)
     configs = [replace(each, output_dir=str(store.place(each).runs)) for each in configs]
     results: dict[int, RunResult] = {}
-    for place, result, is_reused in _results(configs, store, choice, launcher, on_progress):
-        _tell(store, configs[place], result, is_reused)
-        results[place] = result
-    return [results[place] for place in range(len(configs))]
-
-
-def _results(
-    configs: Sequence[TrainConfig],
-    store: RecordStore,
-    if_exists: IfExists,
-    launcher: Launcher,
-    on_progress: OnProgress | None,
-) -> Iterator[tuple[int, RunResult, bool]]:
-    """Place, result and whether it is an earlier one, as runs are completed."""
-    if isinstance(launcher, InlineLauncher):
-        from axiomrl.training import session
-
-        for place, config in enumerate(configs):
-            yield (
-                place,
-                *run_pair(store, config, session, if_exists=if_exists, on_progress=on_progress),
-            )
-        return
 
     def told(job: Job, progress: JobProgress) -> bool | None:
         # it has everything that the progress of a run which is trained here has
         state: Any = progress
         return None if on_progress is None else on_progress(state)
 
-    yield from run_pairs(store, configs, launcher, if_exists=if_exists, on_progress=told)
+    for place, result, is_reused in run_pairs(
+        store, configs, launcher, if_exists=choice, on_progress=told
+    ):
+        _tell(store, configs[place], result, is_reused)
+        results[place] = result
+    return [results[place] for place in range(len(configs))]
+
+
+def _opened(name: str, n_workers: int | None, options: Mapping[str, Any] | None) -> Launcher:
+    """The launcher; the one in this process tells of progress as often as `axiomrl.train`."""
+    launcher = open_launcher(name, n_workers=n_workers, options=options)
+    if isinstance(launcher, InlineLauncher):
+        return InlineLauncher(functools.partial(execute, interval_s=0.0))
+    return launcher
 
 
 def _tell(store: RecordStore, config: TrainConfig, result: RunResult, is_reused: bool) -> None:

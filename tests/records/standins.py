@@ -8,8 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from axiomrl.config import TrainConfig, config_from_mapping
+from axiomrl.records.store import RecordStore
+from axiomrl.results import RunResult
+from axiomrl.runs.provenance import described_error
 from axiomrl.runs.record import RunRecord
 from axiomrl.runs.run import Run
+from axiomrl.study.launchers.contract import Job, JobOutcome
+from axiomrl.study.launchers.inline import InlineLauncher
+from axiomrl.study.pairs import IfExists, run_pairs
 
 SMALL: dict[str, Any] = {
     "algo": "ppo",
@@ -25,8 +31,17 @@ def small(seed: int = 1, **changes: Any) -> TrainConfig:
     return config_from_mapping({**SMALL, "seed": seed, **changes})
 
 
+def run_pair(
+    store: RecordStore, config: TrainConfig, training: StandIn, *, if_exists: IfExists = "skip"
+) -> tuple[RunResult, bool]:
+    """The result of one pair, and whether it is an earlier one."""
+    launcher = InlineLauncher(training)
+    ((_, result, is_earlier),) = run_pairs(store, [config], launcher, if_exists=if_exists)
+    return result, is_earlier
+
+
 class StandIn:
-    """A `Trainer` whose runs have the same rows and checkpoints every time.
+    """Stands in for `execute`; its runs have the same rows and checkpoints every time.
 
     `during` is called in the middle of every run; what it raises ends the run.
     """
@@ -35,15 +50,22 @@ class StandIn:
         self.calls: list[tuple[str, str]] = []  # start or resume, and the name of the directory
         self._during = during
 
-    def start(self, config: TrainConfig, *, directory: Path, on_progress: object = None) -> None:
-        self.calls.append(("start", directory.name))
-        self._train(Run.create(config, directory=directory))
+    def __call__(self, job: Job, tell: object) -> JobOutcome:
+        try:
+            if (job.directory / "metadata.json").exists():
+                self.calls.append(("resume", job.directory.name))
+                run = Run.reopen(RunRecord.read(job.directory).directory)
+                run.restart()
+            else:
+                self.calls.append(("start", job.directory.name))
+                run = self.create(job)
+            self._train(run)
+        except Exception as error:
+            return JobOutcome(job=job, state="failed", error=described_error(error))
+        return JobOutcome(job=job, state="completed")
 
-    def resume(self, record: RunRecord, *, on_progress: object = None) -> None:
-        self.calls.append(("resume", record.directory.name))
-        run = Run.reopen(record.directory)
-        run.restart()
-        self._train(run)
+    def create(self, job: Job) -> Run:
+        return Run.create(job.config, directory=job.directory)
 
     def _train(self, run: Run) -> None:
         seed = run.metadata["seed"]

@@ -17,7 +17,7 @@ from axiomrl.records import load_records
 from axiomrl.records.store import RecordStore
 from axiomrl.study.launchers.contract import Job, JobOutcome, JobProgress
 from axiomrl.study.launchers.inline import InlineLauncher
-from axiomrl.study.pair_jobs import run_pairs
+from axiomrl.study.pairs import run_pairs
 
 from .standins import SMALL, small
 
@@ -93,7 +93,7 @@ def test_an_attempt_that_cannot_be_continued_makes_room_for_another(
     def interrupt(job: Job, progress: JobProgress) -> bool:
         return True
 
-    assert trained(store, 1, on_progress=interrupt) == []  # it was asked to end
+    assert trained(store, 1, on_progress=interrupt) == [(1, "interrupted", False)]
     (directory,) = store.place(small(1)).runs.iterdir()
     for path in (directory / "checkpoints").iterdir():
         path.write_bytes(b"damaged")
@@ -134,6 +134,23 @@ def test_an_experiment_on_worker_processes_gives_the_same_results(
     alone = Experiment(**SETTINGS, save_dir="alone").run([1])
     assert alone[0].history == results[1].history
     assert len(list(Path("results/runs/ppo/CartPole-v1").glob("*/*"))) == 3
+
+
+@pytest.mark.parametrize("launcher", ["inline", "process"])
+def test_a_run_that_is_ended_early_has_a_result_and_is_continued(launcher: str) -> None:
+    experiment = Experiment(**SETTINGS)
+    first, second = experiment.run(
+        [1, 2],
+        launcher=launcher,
+        on_progress=lambda progress: "seed1" in progress.run_directory.name,
+    )
+    assert first.metadata["status"] == "interrupted"
+    assert (first.seed, second.seed) == (1, 2)
+    assert second.metadata["status"] == "completed"
+    assert [result.seed for result in load_records("results").results] == [2]
+    again = experiment.run([1, 2], launcher=launcher)
+    assert [result.metadata["status"] for result in again] == ["completed"] * 2
+    assert again[0].metadata["run_directory"] == first.metadata["run_directory"]
 
 
 def test_an_unknown_launcher_is_refused_before_anything_is_trained() -> None:

@@ -16,9 +16,10 @@ from axiomrl.errors import ArtifactError, InputError, RunAliveError
 from axiomrl.fingerprint import config_hash, hash_of
 from axiomrl.records import LoadedRecords, Place, RecordStore, load_records
 from axiomrl.runs.run import Run
-from axiomrl.study.pairs import IfExists, run_pair
+from axiomrl.study.launchers.contract import Job
+from axiomrl.study.pairs import IfExists
 
-from .standins import StandIn, small
+from .standins import StandIn, run_pair, small
 from .writers import files_in
 
 HASH = config_hash(small())
@@ -271,9 +272,9 @@ def test_record_that_is_missing_or_damaged_is_made_of_the_run_directory(
     whole = trained(store)
     path = store.save_dir / RECORDS / "seed1.json"
     path.unlink() if content is None else path.write_text(content)
-    trainer = StandIn()
-    assert run_pair(store, small(), trainer) == (whole, True)
-    assert trainer.calls == []
+    training = StandIn()
+    assert run_pair(store, small(), training) == (whole, True)
+    assert training.calls == []
     assert load_records(store.save_dir).results == [whole]
 
 
@@ -287,9 +288,9 @@ def test_run_directory_has_the_last_word_on_what_a_record_says(store: RecordStor
 def test_record_whose_runs_were_deleted_is_still_reused(store: RecordStore) -> None:
     whole = trained(store)
     shutil.rmtree(store.save_dir / "runs")
-    trainer = StandIn()
-    assert run_pair(store, small(), trainer) == (whole, True)
-    assert trainer.calls == []
+    training = StandIn()
+    assert run_pair(store, small(), training) == (whole, True)
+    assert training.calls == []
 
 
 def test_damaged_record_whose_runs_were_deleted_is_never_overwritten(store: RecordStore) -> None:
@@ -319,11 +320,11 @@ def test_configuration_that_does_not_match_its_hash_is_refused(
     path = store.save_dir / RECORDS / "config.json"
     edit(path, **changes)
     before = path.read_text()
-    trainer = StandIn()
+    training = StandIn()
     for seed in (1, 2):
         with pytest.raises(InputError, match=message):
-            run_pair(store, small(seed), trainer)
-    assert trainer.calls == []
+            run_pair(store, small(seed), training)
+    assert training.calls == []
     assert path.read_text() == before
 
 
@@ -374,7 +375,7 @@ def test_pair_that_another_machine_trains_is_refused(store: RecordStore) -> None
 
 def test_run_that_fails_before_it_has_a_directory_is_told(store: RecordStore) -> None:
     class Breaking(StandIn):
-        def start(self, *arguments: object, **options: object) -> None:
+        def create(self, job: Job) -> Run:
             raise MemoryError("no room")
 
     result, _ = run_pair(store, small(), Breaking())

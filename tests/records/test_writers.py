@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from axiomrl.records import RecordStore
-from axiomrl.study.pairs import run_pair
 
 from . import writers
-from .standins import StandIn, small
+from .standins import StandIn, run_pair, small
 from .writers import described, files_in
 
 ATTEMPT = re.compile(r"(/seed1-[0-9a-f]{16})-attempt\d+")

@@ -17,8 +17,8 @@ from typing import Any
 from axiomrl.errors import RunAliveError
 from axiomrl.records import RecordStore, load_records
 from axiomrl.results import RunResult
-from axiomrl.study.pairs import IfExists, run_pair
-from records.standins import StandIn, small
+from axiomrl.study.pairs import IfExists
+from records.standins import StandIn, run_pair, small
 
 NOT_COMPARED = {"created_at_utc", "ended_at_utc"}  # say when, not what
 FOR_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -45,12 +45,12 @@ def compete(folder: Path, count: int) -> dict[str, Any]:
         os.close(opener)
         os.close(others_opener)
         os.read(gate, 1)  # until the parent closes the other end
-        trainer = StandIn(during=lambda run: void(os.read(others_gate, 1)))
+        training = StandIn(during=lambda run: void(os.read(others_gate, 1)))
         try:
-            run_pair(RecordStore(folder), small(), trainer)
+            run_pair(RecordStore(folder), small(), training)
         except RunAliveError:
             return 1
-        return 0 if trainer.calls else 2
+        return 0 if training.calls else 2
 
     children = [fork(work) for _ in range(count)]
     os.close(opener)

@@ -31,22 +31,27 @@ Tell = Callable[[JobProgress], bool | None]
 
 
 def execute(
-    job: Job, on_progress: Tell | None = None, *, must_end: Callable[[], bool] | None = None
+    job: Job,
+    on_progress: Tell | None = None,
+    *,
+    must_end: Callable[[], bool] | None = None,
+    interval_s: float | None = None,
 ) -> JobOutcome:
     """Bring the run of a job to its end, whatever is there of it.
 
     A completed one is left alone; one that was begun continues from its newest checkpoint, as
     the configuration in its directory says; else a new one is trained. What goes wrong is the
-    outcome's error. `must_end` is asked more often than `on_progress` is told; true from either
-    ends the run early. Raises RunAliveError if another process writes the run, and Interrupted
-    after a signal, but not after having been asked for an end.
+    outcome's error. `on_progress` is told every `interval_s` (a second), `must_end` asked more
+    often; true from either ends the run early. Raises RunAliveError if another process writes the run,
+    and Interrupted after a signal, but not after having been asked for an end.
     """
+    interval_s = PROGRESS_INTERVAL_S if interval_s is None else interval_s
     asked, told_at = False, -math.inf
 
     def told(progress: TrainingProgress) -> bool:
         nonlocal asked, told_at
         now = time.monotonic()
-        if on_progress is not None and not asked and now - told_at >= PROGRESS_INTERVAL_S:
+        if on_progress is not None and not asked and now - told_at >= interval_s:
             told_at = now
             asked = bool(on_progress(_progress(progress)))
         asked = asked or (must_end is not None and must_end())
