@@ -42,8 +42,8 @@ def execute(
     A completed one is left alone; one that was begun continues from its newest checkpoint, as
     the configuration in its directory says; else a new one is trained. What goes wrong is the
     outcome's error. `on_progress` is told every `interval_s` (a second), `must_end` asked more
-    often; true from either ends the run early. Raises RunAliveError if another process writes the run,
-    and Interrupted after a signal, but not after having been asked for an end.
+    often; true from either ends the run early. Raises RunAliveError if another process writes the
+    run, and Interrupted after a signal, but not after having been asked for an end.
     """
     interval_s = PROGRESS_INTERVAL_S if interval_s is None else interval_s
     asked, told_at = False, -math.inf
