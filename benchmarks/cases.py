@@ -183,14 +183,18 @@ def off_policy(
     env_id: str,
     total_timesteps: int,
     target_ratio: float,
+    cleanrl_script: str = "",
+    cleanrl_arguments: tuple[str, ...] = (),
     **hyperparameters: Any,
 ) -> Case:
-    """A case that trains DQN or SAC; both sides have the same defaults."""
+    """A case that trains DQN or SAC; ours and Stable-Baselines3 have the same defaults."""
     return Case(
         name=name,
         title=title,
         kind="training",
-        sides=(OURS, SB3),
+        sides=(OURS, SB3, CLEANRL) if cleanrl_script else (OURS, SB3),
+        cleanrl_script=cleanrl_script,
+        cleanrl_arguments=cleanrl_arguments,
         settings={
             "algo": algo,
             "env_id": env_id,
@@ -209,6 +213,8 @@ P5 = off_policy(
     env_id="CartPole-v1",
     total_timesteps=40_000,
     target_ratio=5.0,
+    cleanrl_script="cleanrl/dqn.py",
+    cleanrl_arguments=("--env-id=CartPole-v1", "--total-timesteps=40000"),
     learning_rate=2.5e-4,
     buffer_size=10_000,
     learning_starts=10_000,
@@ -248,6 +254,13 @@ P7 = off_policy(
     env_id="Pendulum-v1",
     total_timesteps=5_000,
     target_ratio=1.6,
+    cleanrl_script="cleanrl/sac_continuous_action.py",
+    # its actor learns every second step, twice: as many updates, at its own critic's step size
+    cleanrl_arguments=(
+        "--env-id=Pendulum-v1",
+        "--total-timesteps=5000",
+        "--learning-starts=100",
+    ),
     learning_rate=3e-4,
     learning_starts=100,
     batch_size=256,

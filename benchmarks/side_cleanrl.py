@@ -29,6 +29,9 @@ def training(job: dict[str, Any]) -> dict[str, Any]:
     import tyro  # noqa: F401 - imported by the script
     from torch.utils.tensorboard import SummaryWriter  # noqa: F401 - imported by the script
 
+    sys.path.insert(0, job["checkout"])  # its scripts import each other's utilities
+    import cleanrl_utils.buffers  # noqa: F401 - imported by the off-policy scripts
+
     torch.set_num_threads(1)
     gymnasium.make(job["settings"]["env_id"]).close()
     import_s = time.process_time()
