@@ -21,8 +21,8 @@ training **ends** with (not the best checkpoint) is scored on fresh episodes, in
 seeds are never met in training, with deterministic actions. A seed's score is the mean
 undiscounted, unnormalised return of its episodes; the table gives the mean over seeds and the
 sample standard deviation (ddof = 1) over seeds. A bar counts as met when the mean over seeds
-reaches it. Wall time is that of the training call, axiomrl's own evaluations and checkpoints
-included, each run on one thread."""
+reaches it. CPU time is that of the training call, evaluations and axiomrl's checkpoints included,
+each run on one thread; wall times, below, depend on what else the machine did."""
 
 PUBLISHED = """\
 Published figures of other libraries follow other protocols, named beside each; they are for
@@ -95,17 +95,17 @@ def markdown_page(runs: Sequence[Result], cases: Mapping[str, LearningCase], ima
 def score_table(found: Sequence[Group], cases: Mapping[str, LearningCase]) -> str:
     """One row per preset and side."""
     lines = [
-        "| environment | preset | trained by | env steps | seeds | score | bar | met | wall time |",
+        "| environment | preset | trained by | env steps | seeds | score | bar | met | CPU time |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for group in found:
         bar, met = bar_texts(group, cases.get(group.preset))
         run = group.runs[0]
-        wall = statistics.fmean(float(run["wall_s"]) for run in group.runs)
+        cpu = statistics.fmean(float(run["cpu_s"]) for run in group.runs)
         lines.append(
             f"| {run['env_id']} | {group.preset} | {SIDE_NAMES[group.side]} "
             f"| {run['env_steps']:,} | {len(group.runs)} | {group.score_text()} "
-            f"| {bar} | {met} | {wall:,.1f} s |"
+            f"| {bar} | {met} | {cpu:,.0f} s |"
         )
     return "\n".join(lines)
 
