@@ -3,13 +3,13 @@
 NumPy arrays become tensors on the way out and arrays again on the way in. A file is one that
 `torch.load` reads, with a SHA-256 of it in the zip archive's comment: the archive's own checksums
 cover its entries only, and one flipped bit in its directory makes torch return uninitialised
-memory. Files are read with `weights_only=True` after that digest has been verified, so a
-checkpoint from a stranger cannot run code and a damaged one is never half read.
+memory. Files are read after that digest has been verified, and nothing but plain containers and
+tensors is (see `torch_format`), so a checkpoint from a stranger cannot run code and a damaged one
+is never half read.
 """
 
 from __future__ import annotations
 
-import io
 import pickle
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ REQUIRED = ("format", "algo", "env_id", "counters", "algorithm", "environments",
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write a training state; torch is not needed for it."""
+    """Write a training state."""
     path.write_bytes(sealed(torch_format.dumps(_plain({"format": FORMAT, **state}))))
 
 
@@ -35,8 +35,6 @@ def load(path: Path) -> dict[str, Any]:
     Raises CheckpointError when the file is missing, damaged, of a newer format, no training
     state, or holds pickled classes (nothing of which is executed).
     """
-    import torch
-
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -44,7 +42,7 @@ def load(path: Path) -> dict[str, Any]:
     if not is_sealed(data):
         raise _damaged(path)
     try:
-        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        state = torch_format.loads(data)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path}: holds something other than tensors and plain containers; refused",
@@ -59,8 +57,7 @@ def load(path: Path) -> dict[str, Any]:
             f"{path}: has format {state['format']}, this axiomrl reads up to {FORMAT}",
             hint="upgrade axiomrl",
         )
-    arrays: dict[str, Any] = _to_arrays(state)
-    return arrays
+    return state
 
 
 def is_valid(path: Path) -> bool:
@@ -91,16 +88,4 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if hasattr(value, "detach"):
         return value.detach().cpu().numpy()
-    return value
-
-
-def _to_arrays(value: Any) -> Any:
-    import torch
-
-    if isinstance(value, torch.Tensor):
-        return value.numpy()
-    if isinstance(value, dict):
-        return {key: _to_arrays(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_to_arrays(item) for item in value]
     return value

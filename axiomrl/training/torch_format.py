@@ -1,15 +1,17 @@
-"""Writes files that `torch.load` reads, without torch.
+"""Writes files that `torch.load` reads, and reads them again, without torch.
 
 Importing torch takes more than a second, longer than many trainings on the hand-written engine;
 there it would be needed for nothing but checkpoints. The format is the zip archive of
 `torch.save` (PyTorch documentation, "Serialization semantics"): `data.pkl` is a pickle in which
 each tensor is a call of `torch._utils._rebuild_tensor_v2` on a storage, and `data/<key>` holds
-that storage's bytes. Only what `torch.load(weights_only=True)` accepts can be written.
+that storage's bytes. Only what `torch.load(weights_only=True)` accepts can be written, and only
+what is written here is read: a file from a stranger cannot run code.
 """
 
 from __future__ import annotations
 
 import io
+import math
 import pickle
 import struct
 import sys
@@ -18,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from axiomrl.training.buffers import Array
+from axiomrl.training.buffers import Array, aligned_zeros
 
 # NumPy's type -> the name of torch's storage class.
 STORAGES = {
@@ -32,6 +34,7 @@ STORAGES = {
     "float32": "FloatStorage",
     "float64": "DoubleStorage",
 }
+_TYPES = {storage: np.dtype(name) for name, storage in STORAGES.items()}
 _ARCHIVE = "archive"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # of every entry, so that equal states are equal files
 
@@ -53,6 +56,54 @@ def dumps(value: Any) -> bytes:
             _add(archive, f"data/{key}", array.tobytes())
         _add(archive, "version", b"3\n")
     return file.getvalue()
+
+
+def loads(data: bytes) -> Any:
+    """The value in a file that `dumps` wrote; tensors become arrays, which may be changed.
+
+    Raises UnpicklingError for a file that holds anything else, nothing of which is executed. A
+    damaged file may raise any other exception.
+    """
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return _Reader(archive).load()
+
+
+class _Reader(pickle.Unpickler):
+    """Knows the four names that `dumps` writes, and no others."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        super().__init__(io.BytesIO(archive.read(f"{_ARCHIVE}/data.pkl")))
+        self._archive = archive
+        self._order = archive.read(f"{_ARCHIVE}/byteorder").decode()
+
+    def find_class(self, module: str, name: str) -> Any:
+        """A harmless stand-in; raises UnpicklingError for any other name."""
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return _rebuilt
+        if (module, name) == ("collections", "OrderedDict"):
+            return dict
+        if module == "torch" and name in _TYPES:
+            return _TYPES[name]
+        raise pickle.UnpicklingError(f"{module}.{name} is refused")
+
+    def persistent_load(self, identity: Any) -> Array:
+        """The numbers of one tensor, at an aligned place of their own."""
+        _, kind, key, _, count = identity
+        stored = np.frombuffer(
+            self._archive.read(f"{_ARCHIVE}/data/{key}"), kind.newbyteorder(self._order)
+        )
+        if len(stored) != count:
+            raise pickle.UnpicklingError(f"{len(stored)} numbers are stored, not {count}")
+        array = aligned_zeros(count, kind)
+        array[:] = stored
+        return array
+
+
+def _rebuilt(storage: Array, offset: int, shape: tuple[int, ...], *layout: Any) -> Array:
+    """What `_rebuild_tensor_v2` makes of a whole storage."""
+    if offset != 0 or math.prod(shape) != len(storage):
+        raise pickle.UnpicklingError("a part of a storage is refused")
+    return storage.reshape(shape)
 
 
 def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
