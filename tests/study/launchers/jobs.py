@@ -15,6 +15,7 @@ from axiomrl.study.launchers.contract import Job
 TOTAL_STEPS = 1024
 SLOW_S = 0.006  # per step of each environment: with two of them, six seconds for such a run
 FLAG = "slow"  # a file in the folder of slow jobs: without it, they are as quick as any
+STEPPING = "stepping"  # a file beside it that is there once a slow step has begun
 
 
 class Slow(gymnasium.Wrapper[Any, Any, Any, Any]):
@@ -27,6 +28,7 @@ class Slow(gymnasium.Wrapper[Any, Any, Any, Any]):
 
     def step(self, action: Any) -> Any:
         if self._flag.exists():
+            self._flag.with_name(STEPPING).touch()
             time.sleep(self._seconds)
         return self.env.step(action)
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,18 +22,22 @@ from axiomrl.study.launchers.contract import Job, JobProgress
 from axiomrl.study.launchers.machine import share_of_cores, share_of_gpus
 from axiomrl.study.launchers.opening import open_launcher
 
-from .jobs import SLOW_S, hurry, job, metadata_of
+from .jobs import SLOW_S, STEPPING, hurry, job, metadata_of
 from .test_contract import program, rest_of, wait_for_steps
 
 ROOT = Path(__file__).resolve().parents[3]
 DEADLINE_S = 60.0
 
 
-def await_end(process: dict[str, object]) -> None:
+def await_that(holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + DEADLINE_S
-    while is_alive(process):
-        assert time.monotonic() < deadline, "the worker lives on"
+    while not holds():
+        assert time.monotonic() < deadline, "it does not come to that"
         time.sleep(0.05)
+
+
+def await_end(process: dict[str, object]) -> None:
+    await_that(lambda: not is_alive(process))
 
 
 def test_workers_of_a_killed_launcher_end_checkpointed(tmp_path: Path) -> None:
@@ -62,6 +67,7 @@ def test_a_second_signal_kills_the_workers(tmp_path: Path) -> None:
     with program("process", tmp_path, 1, step_s=1000.0) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "progress seed1 0\n"
+        await_that((tmp_path / STEPPING).exists)
         process = metadata_of(job(tmp_path, 1))["process"]
         os.killpg(child.pid, signal.SIGINT)
         time.sleep(0.5)  # two of one kind at once may be delivered as one
