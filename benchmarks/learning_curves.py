@@ -94,6 +94,7 @@ def _draw(points: Mapping[str, Mapping[int, Sequence[float]]], title: str, path:
         low, high = [min(values[s]) for s in steps], [max(values[s]) for s in steps]
         axes.fill_between(steps, low, high, color=COLOURS[side], alpha=0.15, linewidth=0)
     axes.set(title=f"{title} (line: mean, area: all seeds)", xlabel="env steps", ylabel="return")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.title.set_size(10)
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
