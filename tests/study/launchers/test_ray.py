@@ -22,10 +22,11 @@ ROOT = Path(__file__).resolve().parents[3]
 SEEDS = [11, 12, 13, 14]
 
 ON_CLUSTER = '''
-import json, pathlib, sys
+import json, pathlib, sys, time
 import ray
 from ray.cluster_utils import Cluster
 from axiomrl.config import config_from_mapping
+from axiomrl.runs.provenance import is_alive
 from axiomrl.study.launchers.opening import open_launcher
 from axiomrl.study.runner import Display, run_study
 from tests.study.launchers.jobs import hurry
@@ -46,8 +47,18 @@ class Removing(Display):
         at_work = [number for number, steps in self.steps.items() if steps > 0]
         if len(at_work) == 2 and told["removed_at"] is None:
             told["removed_at"] = dict(self.steps)
+            workers = [process_of(plan.runs[number]) for number in at_work]
             cluster.remove_node(second, allow_graceful=False)
+            while all(map(is_alive, workers)):  # one notices, and ends, a little later
+                time.sleep(0.05)
             hurry(folder.parent)
+
+    def ended(self, plan, run, error):
+        self.steps.pop(run.run, None)  # its node may have nothing to do
+
+def process_of(run):
+    (directory,) = folder.glob(f"run_{run.run:02}_*")
+    return json.loads((directory / "metadata.json").read_text())["process"]
 
 launcher = open_launcher("ray", options={"address": cluster.address})
 told["n_workers"] = launcher.n_workers
@@ -61,7 +72,7 @@ print(json.dumps(told))
 
 def study_of(folder: Path, slow_in: Path | None) -> dict[str, Any]:
     """A study of the jobs that these tests use."""
-    step_s = None if slow_in is None else SLOW_S
+    step_s = None if slow_in is None else 4 * SLOW_S  # a node may take seconds to begin
     values = config_to_mapping(job(slow_in or folder.parent, 0, step_s=step_s).config)
     runner = {"seeds": SEEDS, "output_base_dir": str(folder)}
     return {**values, "mode": "run-experiments", "experiments_runner": runner}
