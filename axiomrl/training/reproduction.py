@@ -92,8 +92,8 @@ def reproduce(
             hint="train it first" if until is None else "compare more of it",
         )
     last = int(rows[-1]["step"])
-    watch = _Watch(rows, None if record.status == "completed" and until is None else last)
-    watch.on_progress = on_progress
+    goes_to_its_end = record.status == "completed" and until is None
+    watch = _Watch(rows, None if goes_to_its_end else last, on_progress)
     parent = record.metadata.get("parent")
     try:
         if parent is None:
@@ -141,11 +141,13 @@ def compare(first: RunRecord, second: RunRecord, rows: Sequence[dict[str, Any]])
 class _Watch:
     """Ends the second run where going on would tell nothing more."""
 
-    def __init__(self, rows: Sequence[dict[str, Any]], last: int | None) -> None:
+    def __init__(
+        self, rows: Sequence[dict[str, Any]], last: int | None, on_progress: OnProgress | None
+    ) -> None:
         self.directory: Path | None = None
         self.has_ended = False
-        self.on_progress: OnProgress | None = None
         self._rows = rows
+        self._on_progress = on_progress
         self._last = last  # env step to end at; None: where the run ends
         self._looked_at = time.monotonic()
 
@@ -157,7 +159,7 @@ class _Watch:
         elif time.monotonic() - self._looked_at > LOOK_INTERVAL_S:
             self.has_ended = self.has_ended or self._differs()
             self._looked_at = time.monotonic()
-        is_asked_to_stop = self.on_progress is not None and self.on_progress(progress)
+        is_asked_to_stop = self._on_progress is not None and self._on_progress(progress)
         return bool(is_asked_to_stop) or self.has_ended
 
     def _differs(self) -> bool:
